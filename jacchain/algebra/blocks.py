@@ -1,0 +1,107 @@
+"""Rules for blocks that match block by block and Kronecker products that match factor by factor."""
+
+from typing import Final
+
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels
+from jacchain.algebra.rule import Operand, Rule
+from jacchain.algebra.structure import (
+    BlockDiagonal,
+    Dense,
+    Identity,
+    Kronecker,
+    Structure,
+    block_diagonal,
+    kronecker,
+    stored,
+)
+from jacchain.algebra.symbolic import either
+
+
+def _matching_blocks(left: BlockDiagonal, right: BlockDiagonal) -> Structure | None:
+    if left.count != right.count:
+        return None
+    return block_diagonal(left.count, left.block_rows, right.block_columns)
+
+
+def _cost_blocks(left: BlockDiagonal, right: BlockDiagonal) -> int:
+    return stored(left) * right.block_columns
+
+
+def _block_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
+    shape = (left.structure.count, left.structure.block_rows, right.structure.block_columns)
+    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+
+
+def _repeated_block(matrix: Kronecker) -> BlockDiagonal | None:
+    """Return I⊗B seen as equal blocks."""
+    if isinstance(matrix.left, Identity) and isinstance(matrix.right, Dense):
+        return BlockDiagonal(matrix.left.size, matrix.right.rows, matrix.right.columns)
+    return None
+
+
+def _kronecker_times_blocks(left: Kronecker, right: BlockDiagonal) -> Structure | None:
+    blocks = _repeated_block(left)
+    return blocks and _matching_blocks(blocks, right)
+
+
+def _cost_kronecker_block(_left: Kronecker, right: BlockDiagonal) -> int:
+    return stored(_left) * right.count * right.block_columns
+
+
+def _kronecker_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
+    shape = (right.structure.count, left.structure.right.rows, right.structure.block_columns)
+    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+
+
+def _blocks_times_kronecker(left: BlockDiagonal, right: Kronecker) -> Structure | None:
+    blocks = _repeated_block(right)
+    return blocks and _matching_blocks(left, blocks)
+
+
+def _cost_block_kronecker(left: BlockDiagonal, right: Kronecker) -> int:
+    return left.count * left.block_rows * stored(right)
+
+
+def _block_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
+    shape = (left.structure.count, left.structure.block_rows, right.structure.right.columns)
+    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+
+
+def _matching_factors(left: Kronecker, right: Kronecker) -> Structure | None:
+    if left.left.columns != right.left.rows:
+        return None
+    return kronecker(_factor_product(left.left, right.left), _factor_product(left.right, right.right))
+
+
+def _factor_product(left: Identity | Dense, right: Identity | Dense) -> Identity | Dense:
+    if isinstance(left, Identity):
+        return right
+    return left if isinstance(right, Identity) else Dense(left.rows, right.columns)
+
+
+def _cost_factors(left: Kronecker, right: Kronecker) -> int:
+    # (A⊗B)(C⊗D) = AC⊗BD
+    pairs = ((left.left, right.left), (left.right, right.right))
+    return sum(a.rows * a.columns * b.columns for a, b in pairs if isinstance(a, Dense) and isinstance(b, Dense))
+
+
+def _kronecker_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
+    lefts, rights, targets = list(left.arrays), list(right.arrays), list(out.arrays)
+    calls: list[Call] = []
+    for a, b in ((left.structure.left, right.structure.left), (left.structure.right, right.structure.right)):
+        match a, b:
+            case Dense(), Dense():
+                calls.append((kernels.dot, (lefts.pop(0), rights.pop(0), targets.pop(0))))
+            case Dense(), Identity():
+                calls.append((kernels.copy, (lefts.pop(0), targets.pop(0))))
+            case Identity(), Dense():
+                calls.append((kernels.copy, (rights.pop(0), targets.pop(0))))
+    return tuple(calls)
+
+
+RULES: Final[dict[tuple[type, type], Rule]] = {
+    (Kronecker, Kronecker): either(Rule(_matching_factors, _cost_factors, _kronecker_kronecker)),
+    (Kronecker, BlockDiagonal): either(Rule(_kronecker_times_blocks, _cost_kronecker_block, _kronecker_block)),
+    (BlockDiagonal, Kronecker): either(Rule(_blocks_times_kronecker, _cost_block_kronecker, _block_kronecker)),
+    (BlockDiagonal, BlockDiagonal): either(Rule(_matching_blocks, _cost_blocks, _block_block)),
+}

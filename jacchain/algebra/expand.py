@@ -1,0 +1,58 @@
+"""Writing a structured matrix out as a dense one."""
+
+from typing import assert_never
+
+import numpy as np
+
+from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
+from jacchain.algebra.structure import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Identity,
+    Kronecker,
+    Sparse,
+    Structure,
+    csr_arrays,
+)
+
+
+def expand_cost(structure: Structure, /) -> int:
+    """Return the multiplications needed to write every entry: none, but for A⊗B with two factors."""
+    if isinstance(structure, Kronecker) and isinstance(structure.left, Dense) and isinstance(structure.right, Dense):
+        return structure.rows * structure.columns
+    return 0
+
+
+def expand_calls(kernels: Kernels, structure: Structure, arrays: Arrays, out: Array, /) -> Calls:
+    """Return the calls that write every entry of a matrix into the contiguous 2-D array `out`."""
+    zeros = (kernels.fill, (0, out))
+    match structure:
+        case Identity(size):
+            return (zeros, (kernels.fill, (1, out.reshape(-1)[:: size + 1])))
+        case Diagonal(size):
+            return (zeros, (kernels.copy, (arrays[0], out.reshape(-1)[:: size + 1])))
+        case Dense():
+            return ((kernels.copy, (arrays[0], out)),)
+        case BlockDiagonal(count, rows, columns):
+            return (zeros, (kernels.copy, (arrays[0], _blocks(kernels, out, count, rows, columns))))
+        case Kronecker(Identity(count), Dense(rows, columns)):
+            return (zeros, (kernels.copy, (arrays[0], _blocks(kernels, out, count, rows, columns))))
+        case Kronecker(Dense(rows, columns), Identity(size)):
+            spread = kernels.xp.einsum("icjc->cij", out.reshape(rows, size, columns, size))
+            return (zeros, (kernels.copy, (arrays[0], spread)))
+        case Kronecker(left, right):
+            a, b = arrays
+            grid = out.reshape(left.rows, right.rows, left.columns, right.columns)
+            return ((kernels.multiply, (a[:, None, :, None], b[None, :, None, :], grid)),)
+        case Sparse():
+            indptr, indices = csr_arrays(structure)
+            row_of_entry = np.repeat(np.arange(structure.rows, dtype=np.int64), np.diff(indptr))
+            return (zeros, (kernels.scatter, (arrays[0], row_of_entry * structure.columns + indices, out.reshape(-1))))
+        case _:
+            assert_never(structure)
+
+
+def _blocks(kernels: Kernels, out: Array, count: int, rows: int, columns: int) -> Array:
+    """Return a writable view of the diagonal blocks of `out`."""
+    return kernels.xp.einsum("nrnc->nrc", out.reshape(count, rows, count, columns))

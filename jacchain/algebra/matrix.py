@@ -1,0 +1,160 @@
+"""A structured matrix with its numbers."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jacchain.algebra.expand import expand_calls
+from jacchain.algebra.kernels import NUMPY, Array, Arrays, Kernels, run
+from jacchain.algebra.product import multiply_calls, product
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import (
+    Dense,
+    Diagonal,
+    Identity,
+    Sparse,
+    Structure,
+    array_shapes,
+    sparse,
+    transpose,
+)
+from jacchain.algebra.structure import block_diagonal as block_diagonal_structure
+from jacchain.algebra.structure import kronecker as kronecker_structure
+from jacchain.errors import SizeError
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A structure plus the arrays that hold its numbers, in the shapes `array_shapes(structure)` gives.
+
+    Products keep structure where the product table can: the produced structure is always the predicted one.
+
+    Examples
+    --------
+    >>> a = diagonal([1.0, 2.0])
+    >>> b = dense([[1.0, 1.0], [3.0, 4.0]])
+    >>> print((a @ b).todense())
+    [[1. 1.]
+     [6. 8.]]
+    >>> print((a @ a).structure)
+    diagonal 2
+    """
+
+    structure: Structure
+    arrays: Arrays
+
+    def __post_init__(self) -> None:
+        shapes = tuple(array.shape for array in self.arrays)
+        if shapes != array_shapes(self.structure):
+            raise SizeError(
+                f"{self.structure} holds arrays of shapes {array_shapes(self.structure)}, not {shapes}",
+                "reshape the arrays",
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.structure.rows, self.structure.columns
+
+    @property
+    def T(self) -> "Matrix":  # noqa: N802  (the field's own name)
+        """The transpose; the arrays are shared where the layout allows."""
+        match self.structure:
+            case Sparse():
+                from jacchain.algebra.pattern import transposed
+
+                flipped = transposed(self.structure)
+                return Matrix(flipped.structure, (self.arrays[0][flipped.order],))
+            case Identity() | Diagonal():
+                return self
+            case structure:
+                return Matrix(transpose(structure), tuple(a.swapaxes(-1, -2) for a in self.arrays))
+
+    def matmat(self, x: Array, /) -> Array:
+        """Return this matrix times the dense 2-D array `x`."""
+        return (self @ dense(x)).todense()
+
+    def rmatmat(self, x: Array, /) -> Array:
+        """Return the transpose of this matrix times the dense 2-D array `x`."""
+        return (self.T @ dense(x)).todense()
+
+    def todense(self, *, kernels: Kernels = NUMPY) -> Array:
+        """Return all entries as a 2-D array."""
+        if isinstance(self.structure, Dense):
+            return self.arrays[0]
+        dtype = self.arrays[0].dtype if self.arrays else kernels.xp.float64
+        out = kernels.xp.empty(self.shape, dtype)
+        run(expand_calls(kernels, self.structure, self.arrays, out))
+        return out
+
+    def __matmul__(self, other: "Matrix") -> "Matrix":
+        predicted = product(self.structure, other.structure)
+        held = [array.dtype for array in self.arrays + other.arrays]
+        dtype = np.result_type(*held) if held else np.dtype(np.float64)
+        left, right = _operand(self, dtype), _operand(other, dtype)
+        out = Matrix(predicted.structure, tuple(np.empty(s, dtype) for s in array_shapes(predicted.structure)))
+        scratch = np.empty(predicted.scratch, dtype)
+        run(multiply_calls(NUMPY, left, right, Operand(out.structure, out.arrays), scratch))
+        return out
+
+    def __str__(self) -> str:
+        return str(self.structure)
+
+
+def _operand(matrix: Matrix, dtype: "np.dtype[Any]") -> Operand:
+    return Operand(matrix.structure, tuple(np.ascontiguousarray(a, dtype) for a in matrix.arrays))
+
+
+def _float(values: ArrayLike, ndim: int, what: str) -> Array:
+    array = np.asarray(values)
+    if array.ndim != ndim:
+        raise SizeError(f"{what} has {array.ndim} axes, not {ndim}", f"give an array of {ndim} axes")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def identity(size: int, /) -> Matrix:
+    """Return the identity on `size` numbers."""
+    return Matrix(Identity(size), ())
+
+
+def diagonal(values: ArrayLike, /) -> Matrix:
+    """Return the diagonal matrix of a 1-D array."""
+    array = _float(values, 1, "a diagonal")
+    return Matrix(Diagonal(array.size), (array,))
+
+
+def dense(values: ArrayLike, /) -> Matrix:
+    """Return the dense matrix of a 2-D array."""
+    array = _float(values, 2, "a dense matrix")
+    return Matrix(Dense(*array.shape), (array,))
+
+
+def kronecker(left: Matrix, right: Matrix, /) -> Matrix:
+    """Return A⊗B of two matrices, each an identity or dense.
+
+    Examples
+    --------
+    >>> print(kronecker(identity(2), dense([[1.0, 2.0]])).todense())
+    [[1. 2. 0. 0.]
+     [0. 0. 1. 2.]]
+    """
+    if not isinstance(left.structure, Identity | Dense) or not isinstance(right.structure, Identity | Dense):
+        raise SizeError(
+            f"factors are {left.structure} and {right.structure}", "give factors that are an identity or dense"
+        )
+    return Matrix(kronecker_structure(left.structure, right.structure), left.arrays + right.arrays)
+
+
+def block_diagonal(blocks: ArrayLike, /) -> Matrix:
+    """Return the block-diagonal matrix of a 3-D array of equal-sized blocks."""
+    array = _float(blocks, 3, "a stack of blocks")
+    structure = block_diagonal_structure(*array.shape)
+    return Matrix(structure, (array.reshape(array_shapes(structure)[0]),))
+
+
+def from_csr(csr: Any, /) -> Matrix:
+    """Return the sparse matrix of a SciPy sparse array in canonical CSR form."""
+    return Matrix(sparse(csr.shape[0], csr.shape[1], csr.indptr, csr.indices), (csr.data,))

@@ -1,0 +1,147 @@
+"""Symbolic work on fixed sparse patterns: done once, at planning or lowering, never in a call."""
+
+from functools import lru_cache
+from typing import NamedTuple, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacchain.algebra.structure import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Identity,
+    Kronecker,
+    Sparse,
+    Structure,
+    csr_arrays,
+    sparse,
+)
+
+Index = NDArray[np.integer]
+
+
+class Pattern(NamedTuple):
+    """A CSR pattern and where each of its entries lies among the stored numbers."""
+
+    indptr: Index
+    indices: Index
+    source: Index
+
+
+class Transposed(NamedTuple):
+    """A transposed pattern and the order in which to gather the entries."""
+
+    structure: Sparse
+    order: Index
+
+
+class Triples(NamedTuple):
+    """All scalar products a·b of a sparse product, grouped by the entry they are summed into."""
+
+    left: Index
+    right: Index
+    starts: Index
+
+
+def is_gatherable(structure: Structure, /) -> bool:
+    """Tell whether every entry is one stored number (false only for A⊗B with neither factor the identity)."""
+    match structure:
+        case Kronecker():
+            return isinstance(structure.left, Identity) or isinstance(structure.right, Identity)
+        case Identity():
+            return False
+        case _:
+            return True
+
+
+@lru_cache(maxsize=128)
+def pattern(structure: Structure, /) -> Pattern:
+    """Return the CSR pattern of a structure whose entries are stored numbers.
+
+    Examples
+    --------
+    >>> found = pattern(BlockDiagonal(2, 1, 2))
+    >>> found.indptr.tolist(), found.indices.tolist()
+    ([0, 2, 4], [0, 1, 2, 3])
+    """
+    match structure:
+        case Sparse():
+            indptr, indices = csr_arrays(structure)
+            return Pattern(indptr, indices, np.arange(indices.size))
+        case Diagonal(size):
+            return Pattern(np.arange(size + 1), np.arange(size), np.arange(size))
+        case Dense(rows, columns):
+            return Pattern(np.arange(rows + 1) * columns, np.tile(np.arange(columns), rows), np.arange(rows * columns))
+        case BlockDiagonal(count, block_rows, block_columns):
+            columns_of_block = np.arange(count * block_columns).reshape(count, 1, block_columns)
+            indices = np.broadcast_to(columns_of_block, (count, block_rows, block_columns)).ravel()
+            return Pattern(np.arange(structure.rows + 1) * block_columns, indices, np.arange(indices.size))
+        case Kronecker(Identity(count), Dense(rows, columns)):
+            block = pattern(BlockDiagonal(count, rows, columns))
+            return Pattern(block.indptr, block.indices, np.tile(np.arange(rows * columns), count))
+        case Kronecker(Dense(rows, columns), Identity(size)):
+            # Row (i, n) of A⊗I holds A[i, j] in column (j, n).
+            indices = np.broadcast_to(
+                np.arange(columns) * size + np.arange(size)[:, None], (rows, size, columns)
+            ).ravel()
+            source = np.broadcast_to(np.arange(rows * columns).reshape(rows, 1, columns), (rows, size, columns)).ravel()
+            return Pattern(np.arange(structure.rows + 1) * columns, indices, source)
+        case Identity() | Kronecker():
+            raise AssertionError(f"{structure} has entries that are not stored numbers")
+        case _:
+            assert_never(structure)
+
+
+def as_sparse(structure: Structure, /) -> Sparse:
+    """Return the sparse structure with the pattern of a gatherable structure."""
+    found = pattern(structure)
+    return sparse(structure.rows, structure.columns, found.indptr, found.indices)
+
+
+@lru_cache(maxsize=128)
+def transposed(structure: Sparse, /) -> Transposed:
+    """Return the transposed pattern and the gather order of its entries."""
+    indptr, indices = csr_arrays(structure)
+    rows = np.repeat(np.arange(structure.rows), np.diff(indptr))
+    order = np.lexsort((rows, indices))
+    pointers = np.concatenate([[0], np.cumsum(np.bincount(indices, minlength=structure.columns))])
+    return Transposed(sparse(structure.columns, structure.rows, pointers, rows[order]), order)
+
+
+def product_cost(left: Structure, right: Structure, /) -> int:
+    """Return the number of scalar multiplications of a sparse product: Σ_k |column k of left|·|row k of right|."""
+    columns = np.bincount(pattern(left).indices, minlength=left.columns)
+    return int(columns.astype(np.int64) @ np.diff(pattern(right).indptr).astype(np.int64))
+
+
+@lru_cache(maxsize=256)
+def product_structure(left: Structure, right: Structure, /) -> Sparse | Dense:
+    """Return the pattern of a sparse product, multiplied symbolically; Dense when it is full."""
+    from scipy.sparse import csr_array
+
+    def ones(structure: Structure) -> "csr_array[np.float32]":
+        found = pattern(structure)
+        entries = np.ones(found.indices.size, np.float32)
+        return csr_array((entries, found.indices, found.indptr), shape=(structure.rows, structure.columns))
+
+    filled = ones(left) @ ones(right)  # positive entries: nothing cancels
+    filled.sort_indices()
+    if filled.nnz == left.rows * right.columns:
+        return Dense(left.rows, right.columns)
+    return sparse(left.rows, right.columns, filled.indptr, filled.indices)
+
+
+@lru_cache(maxsize=32)
+def product_triples(left: Structure, right: Structure, /) -> Triples:
+    """Return which stored numbers to multiply and where each sum starts, in the order of the result's entries."""
+    a, b = pattern(left), pattern(right)
+    lengths = np.diff(b.indptr)[a.indices]
+    entry = np.repeat(np.arange(a.indices.size), lengths)
+    within = np.arange(entry.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    other = b.indptr[a.indices].astype(np.int64)[entry] + within
+    rows = np.repeat(np.arange(left.rows), np.diff(a.indptr))[entry]
+    keys = rows * right.columns + b.indices[other]
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    return Triples(a.source[entry][order], b.source[other][order], starts)

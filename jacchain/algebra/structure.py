@@ -1,0 +1,303 @@
+"""What a local Jacobian looks like, without its values.
+
+Structures are value-free, final, frozen and hashable. A matrix is a structure plus arrays (`jacchain.algebra.matrix`).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never, final
+
+from jacchain.errors import SizeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The identity map on `size` numbers; nothing is stored."""
+
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self.size
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.size
+
+    def __str__(self) -> str:
+        return f"identity {self.size}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Diagonal:
+    """A diagonal of `size` numbers: the derivative of an elementwise map."""
+
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self.size
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.size
+
+    def __str__(self) -> str:
+        return f"diagonal {self.size}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A full matrix of `rows` × `columns` numbers."""
+
+    rows: int
+    columns: int
+
+    def __str__(self) -> str:
+        return f"dense {self.rows}x{self.columns}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Kronecker:
+    """A⊗B, stored as its factors; either factor may be the identity. Build with `kronecker`.
+
+    With rows stacked, ``vec(A S Bᵀ) = (A⊗B) vec(S)``: ``S ↦ W S`` is ``W⊗I`` and ``S ↦ S X`` is ``I⊗Xᵀ``.
+    """
+
+    left: Identity | Dense
+    right: Identity | Dense
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self.left.rows * self.right.rows
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.left.columns * self.right.columns
+
+    def __str__(self) -> str:
+        return f"kronecker {_factor(self.left)}⊗{_factor(self.right)}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BlockDiagonal:
+    """`count` blocks of `block_rows` × `block_columns` numbers down the diagonal. Build with `block_diagonal`."""
+
+    count: int
+    block_rows: int
+    block_columns: int
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self.count * self.block_rows
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.count * self.block_columns
+
+    def __str__(self) -> str:
+        return f"block-diagonal {self.count}x({self.block_rows}x{self.block_columns})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A fixed pattern in compressed sparse rows: sorted, without duplicates. Build with `sparse`.
+
+    The index arrays are kept as bytes, so that equal patterns are equal and hash alike.
+    """
+
+    rows: int
+    columns: int
+    indptr: bytes
+    indices: bytes
+    index_dtype: str
+
+    @property
+    def nonzeros(self) -> int:
+        """Number of stored entries."""
+        return len(self.indices) // int(self.index_dtype[-1])
+
+    def __str__(self) -> str:
+        return f"sparse {self.rows}x{self.columns}, {self.nonzeros} nonzeros"
+
+
+Structure = Identity | Diagonal | Kronecker | BlockDiagonal | Sparse | Dense
+STRUCTURES: Final = (Identity, Diagonal, Kronecker, BlockDiagonal, Sparse, Dense)
+
+
+def _factor(factor: Identity | Dense) -> str:
+    return f"I({factor.size})" if isinstance(factor, Identity) else f"({factor.rows}x{factor.columns})"
+
+
+def kronecker(left: Identity | Dense, right: Identity | Dense, /) -> Structure:
+    """Return the structure of A⊗B in its simplest form.
+
+    Examples
+    --------
+    >>> print(kronecker(Identity(3), Dense(2, 5)))
+    kronecker I(3)⊗(2x5)
+    >>> kronecker(Identity(1), Dense(2, 5)), kronecker(Identity(2), Identity(3))
+    (Dense(rows=2, columns=5), Identity(size=6))
+    """
+    if isinstance(left, Identity) and isinstance(right, Identity):
+        return Identity(left.size * right.size)
+    if left == Identity(1):
+        return right
+    if right == Identity(1):
+        return left
+    return Kronecker(left, right)
+
+
+def block_diagonal(count: int, block_rows: int, block_columns: int, /) -> Structure:
+    """Return the structure of `count` equal-sized diagonal blocks in its simplest form.
+
+    Examples
+    --------
+    >>> block_diagonal(1, 2, 3), block_diagonal(4, 1, 1)
+    (Dense(rows=2, columns=3), Diagonal(size=4))
+    """
+    if count == 1:
+        return Dense(block_rows, block_columns)
+    if block_rows == 1 and block_columns == 1:
+        return Diagonal(count)
+    return BlockDiagonal(count, block_rows, block_columns)
+
+
+def sparse(rows: int, columns: int, indptr: "ArrayLike", indices: "ArrayLike", /) -> Sparse:
+    """Return the structure of a fixed CSR pattern.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Shape of the matrix.
+    indptr, indices : array_like of int
+        Row pointers (rows + 1) and column numbers, sorted and unique within each row.
+
+    Raises
+    ------
+    SizeError
+        The arrays are not a valid pattern.
+
+    Examples
+    --------
+    >>> print(sparse(2, 3, [0, 1, 3], [2, 0, 1]))
+    sparse 2x3, 3 nonzeros
+    """
+    import numpy as np
+
+    ptr, idx = np.asarray(indptr), np.asarray(indices)
+    if ptr.shape != (rows + 1,) or ptr[0] != 0 or ptr[-1] != idx.size or idx.ndim != 1 or np.any(np.diff(ptr) < 0):
+        raise SizeError(
+            f"indptr does not describe {rows} rows of {idx.size} entries",
+            f"give {rows + 1} non-decreasing row pointers from 0 to {idx.size}",
+        )
+    if idx.size and (idx.min() < 0 or idx.max() >= columns):
+        raise SizeError(
+            f"column {idx.min() if idx.min() < 0 else idx.max()} is outside 0..{columns - 1}", "correct the pattern"
+        )
+    keys = np.repeat(np.arange(rows), np.diff(ptr)) * columns + idx
+    if np.any(np.diff(keys) <= 0):
+        raise SizeError(
+            "columns are not sorted and unique within each row", "call sum_duplicates() and sort_indices() first"
+        )
+    dtype = "<i4" if max(columns, rows, idx.size) < 2**31 else "<i8"
+    return Sparse(rows, columns, ptr.astype(dtype).tobytes(), idx.astype(dtype).tobytes(), dtype)
+
+
+def csr_arrays(structure: Sparse, /) -> "tuple[NDArray[np.integer], NDArray[np.integer]]":
+    """Return (indptr, indices) of a sparse structure as read-only arrays, without a copy."""
+    import numpy as np
+
+    return np.frombuffer(structure.indptr, structure.index_dtype), np.frombuffer(
+        structure.indices, structure.index_dtype
+    )
+
+
+def stored(structure: Structure, /) -> int:
+    """Return how many numbers a matrix of this structure stores.
+
+    Examples
+    --------
+    >>> stored(kronecker(Identity(100), Dense(2, 3))), stored(Identity(7))
+    (6, 0)
+    """
+    match structure:
+        case Identity():
+            return 0
+        case Diagonal():
+            return structure.size
+        case Dense():
+            return structure.rows * structure.columns
+        case Kronecker():
+            return stored(structure.left) + stored(structure.right)
+        case BlockDiagonal():
+            return structure.count * structure.block_rows * structure.block_columns
+        case Sparse():
+            return structure.nonzeros
+        case _:
+            assert_never(structure)
+
+
+def array_shapes(structure: Structure, /) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of the arrays that a matrix of this structure holds."""
+    match structure:
+        case Identity():
+            return ()
+        case Diagonal():
+            return ((structure.size,),)
+        case Dense():
+            return ((structure.rows, structure.columns),)
+        case Kronecker():
+            return array_shapes(structure.left) + array_shapes(structure.right)
+        case BlockDiagonal():
+            return ((structure.count, structure.block_rows, structure.block_columns),)
+        case Sparse():
+            return ((structure.nonzeros,),)
+        case _:
+            assert_never(structure)
+
+
+def transpose(structure: Structure, /) -> Structure:
+    """Return the structure of the transpose.
+
+    Examples
+    --------
+    >>> transpose(Dense(2, 3))
+    Dense(rows=3, columns=2)
+    """
+    match structure:
+        case Identity() | Diagonal():
+            return structure
+        case Dense():
+            return Dense(structure.columns, structure.rows)
+        case Kronecker():
+            return Kronecker(_transpose_factor(structure.left), _transpose_factor(structure.right))
+        case BlockDiagonal():
+            return BlockDiagonal(structure.count, structure.block_columns, structure.block_rows)
+        case Sparse():
+            from jacchain.algebra.pattern import transposed
+
+            return transposed(structure).structure
+        case _:
+            assert_never(structure)
+
+
+def _transpose_factor(factor: Identity | Dense) -> Identity | Dense:
+    return factor if isinstance(factor, Identity) else Dense(factor.columns, factor.rows)

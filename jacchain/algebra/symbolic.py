@@ -1,0 +1,68 @@
+"""Sparse by sparse: the patterns are multiplied once, the numbers at every call by gather, multiply and segment sum."""
+
+from typing import Any, Final
+
+from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.rule import Operand, Rule
+from jacchain.algebra.structure import BlockDiagonal, Kronecker, Sparse, Structure
+
+
+def _symbolic(left: Structure, right: Structure) -> Structure | None:
+    from jacchain.algebra.pattern import is_gatherable, product_structure
+
+    return product_structure(left, right) if is_gatherable(left) and is_gatherable(right) else None
+
+
+def _cost_symbolic(left: Structure, right: Structure) -> int:
+    from jacchain.algebra.pattern import product_cost
+
+    return product_cost(left, right)
+
+
+def _scratch_symbolic(left: Structure, right: Structure) -> int:
+    return 2 * _cost_symbolic(left, right)
+
+
+def _gathered(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
+    from jacchain.algebra.pattern import product_triples
+
+    triples = product_triples(left.structure, right.structure)
+    count = triples.left.size
+    if count == 0:
+        return ()
+    a, b = scratch[:count], scratch[count : 2 * count]
+    return (
+        (kernels.take, (left.arrays[0].reshape(-1), triples.left, a)),
+        (kernels.take, (right.arrays[0].reshape(-1), triples.right, b)),
+        (kernels.multiply, (a, b, a)),
+        (kernels.segment_sum, (a, triples.starts, out.arrays[0].reshape(-1))),
+    )
+
+
+SYMBOLIC: Final = Rule(_symbolic, _cost_symbolic, _gathered, _scratch_symbolic)
+
+
+def either(first: Rule) -> Rule:
+    """Return the rule that is `first` where it accepts, and symbolic otherwise."""
+
+    def chosen(left: Any, right: Any) -> Rule:
+        return first if first.result(left, right) is not None else SYMBOLIC
+
+    def apply(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
+        return chosen(left.structure, right.structure).apply(kernels, left, right, out, scratch)
+
+    return Rule(
+        lambda left, right: chosen(left, right).result(left, right),
+        lambda left, right: chosen(left, right).cost(left, right),
+        apply,
+        lambda left, right: chosen(left, right).scratch(left, right),
+    )
+
+
+RULES: Final[dict[tuple[type, type], Rule]] = {
+    (Kronecker, Sparse): SYMBOLIC,
+    (BlockDiagonal, Sparse): SYMBOLIC,
+    (Sparse, Kronecker): SYMBOLIC,
+    (Sparse, BlockDiagonal): SYMBOLIC,
+    (Sparse, Sparse): SYMBOLIC,
+}
