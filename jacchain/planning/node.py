@@ -1,0 +1,59 @@
+"""The nodes of a plan: what is formed from what, in which structure, at which cost."""
+
+from typing import Literal, NamedTuple
+
+from jacchain.algebra.structure import Structure
+
+Mode = Literal["given", "tangent", "adjoint"]
+
+
+class Local(NamedTuple):
+    """The local Jacobian of a link: given by the link, or accumulated by one tangent a column or one adjoint a row."""
+
+    link: int
+    mode: Mode
+    structure: Structure
+    flops: int
+
+
+class Multiply(NamedTuple):
+    """The product of two earlier nodes."""
+
+    left: int
+    right: int
+    structure: Structure
+    flops: int
+
+
+class Tangent(NamedTuple):
+    """A link applied to the columns of an earlier node, without forming its local Jacobian."""
+
+    link: int
+    right: int
+    structure: Structure
+    flops: int
+
+
+class Adjoint(NamedTuple):
+    """A link applied to the rows of an earlier node, without forming its local Jacobian."""
+
+    left: int
+    link: int
+    structure: Structure
+    flops: int
+
+
+Node = Local | Multiply | Tangent | Adjoint
+
+
+def operands(node: Node, /) -> tuple[int, ...]:
+    """Return the indices of the nodes that a node reads."""
+    match node:
+        case Local():
+            return ()
+        case Multiply():
+            return node.left, node.right
+        case Tangent():
+            return (node.right,)
+        case Adjoint():
+            return (node.left,)

@@ -1,0 +1,76 @@
+"""Why a plan won, in one sentence."""
+
+from collections.abc import Mapping, Sequence
+
+from jacchain.algebra.structure import Dense
+from jacchain.planning.graph import Chain
+from jacchain.planning.node import Multiply, Node
+
+
+def reason(chain: Chain, planner: str, nodes: Sequence[Node], flops: int, baselines: Mapping[str, int], /) -> str:
+    """Return one sentence that names the sizes or structures that decided.
+
+    Examples
+    --------
+    >>> from jacchain.planning.graph import chain_of_sizes
+    >>> reason(chain_of_sizes([9, 2, 9, 9]), "optimal", (), 180, {"forward": 891, "reverse": 891})[:43]
+    'grows both ways from the waist d_1 = 2: 4.9'
+    """
+    if len(chain) == 1:
+        return "one link: there is nothing to order"
+    if planner not in ("optimal", "exhaustive"):
+        return f"the {planner} order, as asked for; 'optimal' may be cheaper"
+    if len(chain) == 2:
+        return "two links make one product, so there is only one order" + _structure(chain, nodes)
+    rivals = [baselines[name] for name in ("forward", "reverse") if name in baselines]
+    return _direction(chain, flops, baselines, rivals) + _structure(chain, nodes)
+
+
+def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: list[int]) -> str:
+    sizes = chain.sizes
+    if rivals and flops == baselines.get("forward") == baselines.get("reverse"):
+        return "forward, reverse and the cheapest order cost the same"
+    if flops == baselines.get("forward"):
+        kept = _count(sizes[0], "column")
+        return f"forward is the cheapest order: the input d_0 = {sizes[0]:,} is narrow, so every product keeps {kept}"
+    if flops == baselines.get("reverse"):
+        kept = _count(sizes[-1], "row")
+        end = f"d_{len(chain)} = {sizes[-1]:,}"
+        return f"reverse is the cheapest order: the output {end} is narrow, so every product keeps {kept}"
+    saving = ""
+    if rivals and flops:
+        saving = f"{min(rivals) / flops:.3g} times fewer multiplications than the better of forward and reverse"
+    narrow = sizes.index(min(sizes))
+    if 0 < narrow < len(chain) and flops in (baselines.get("meet"), baselines.get("waist")):
+        start = f"grows both ways from the waist d_{narrow} = {sizes[narrow]:,}"
+    elif flops in (baselines.get("meet"), baselines.get("inward")):
+        start = "meets in the middle"
+    else:
+        place = "inside" if 0 < narrow < len(chain) else "at the end of"
+        start = (
+            f"mixes directions around the narrow vertices {place} the chain (smallest d_{narrow} = {sizes[narrow]:,})"
+        )
+    return f"{start}: {saving}" if saving else start
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' if count > 1 else ''}"
+
+
+def _structure(chain: Chain, nodes: Sequence[Node]) -> str:
+    """Return what structure saves: the same order with all links dense costs more."""
+    if all(isinstance(link.local, Dense) for link in chain.links):
+        return ""
+    spans: list[tuple[int, int]] = []
+    dense = actual = 0
+    for node in nodes:
+        spans.append((node.structure.rows, node.structure.columns))
+        actual += node.flops
+        if isinstance(node, Multiply):
+            left, right = spans[node.left], spans[node.right]
+            dense += left[0] * left[1] * right[1]
+        else:
+            dense += node.flops
+    if actual == 0 or dense <= actual:
+        return ""
+    return f"; structure makes it {dense / actual:.3g} times cheaper than dense links in the same order"
