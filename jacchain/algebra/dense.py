@@ -40,17 +40,17 @@ def _dense_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, 
     return ((kernels.matmul, (stacked, right.arrays[0], target)),)
 
 
-def _csr(kernels: Kernels, operand: Operand) -> Any:
+def _csr_parts(operand: Operand) -> tuple[Any, ...]:
     indptr, indices = csr_arrays(operand.structure)
-    return kernels.csr(operand.arrays[0], indices, indptr, (operand.structure.rows, operand.structure.columns))
+    return operand.arrays[0], indices, indptr, (operand.structure.rows, operand.structure.columns)
 
 
 def _sparse_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    return ((kernels.csr_dot, (_csr(kernels, left), right.arrays[0], out.arrays[0])),)
+    return ((kernels.csr_dot, (kernels.csr(*_csr_parts(left)), right.arrays[0], out.arrays[0])),)
 
 
 def _dense_sparse(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    return ((kernels.dot_csr, (left.arrays[0], _csr(kernels, right), out.arrays[0])),)
+    return ((kernels.dot_csr, (left.arrays[0], kernels.csr_transposed(*_csr_parts(right)), out.arrays[0])),)
 
 
 RULES: Final[dict[tuple[type, type], Rule]] = {

@@ -41,8 +41,11 @@ class Kernels(Protocol):
     def csr_dot(self, csr: Any, x: Array, out: Array) -> object:
         """Write csr @ x into `out`."""
 
-    def dot_csr(self, x: Array, csr: Any, out: Array) -> object:
-        """Write x @ csr into `out`."""
+    def csr_transposed(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
+        """Return the transpose of a compressed sparse matrix of `shape`, sharing `data`."""
+
+    def dot_csr(self, x: Array, transposed: Any, out: Array) -> object:
+        """Write x times a sparse matrix, given as its transpose, into `out`."""
 
     def take(self, a: Array, index: Array, out: Array) -> object:
         """Gather a[index] into `out`."""
@@ -66,15 +69,23 @@ class Kernels(Protocol):
 def _csr(data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
     from scipy.sparse import csr_array
 
-    return csr_array((data, indices, indptr), shape=shape, copy=False)
+    found = csr_array((data, indices, indptr), shape=shape)
+    found.data = data  # the constructor copies what is a view of a much larger array
+    return found
+
+
+def _csr_transposed(data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
+    found = _csr(data, indices, indptr, shape).T
+    found.data = data
+    return found
 
 
 def _csr_dot(csr: Any, x: Array, out: Array) -> None:
     out[...] = csr @ x
 
 
-def _dot_csr(x: Array, csr: Any, out: Array) -> None:
-    out[...] = x @ csr
+def _dot_csr(x: Array, transposed: Any, out: Array) -> None:
+    out.T[...] = transposed @ x.T
 
 
 def _take(a: Array, index: Array, out: Array) -> None:
@@ -112,6 +123,7 @@ class NumpyKernels:
     matmul = staticmethod(np.matmul)
     multiply = staticmethod(np.multiply)
     csr = staticmethod(_csr)
+    csr_transposed = staticmethod(_csr_transposed)
     csr_dot = staticmethod(_csr_dot)
     dot_csr = staticmethod(_dot_csr)
     take = staticmethod(_take)

@@ -32,8 +32,8 @@ def _gathered(kernels: Kernels, left: Operand, right: Operand, out: Operand, scr
         return ()
     a, b = scratch[:count], scratch[count : 2 * count]
     return (
-        (kernels.take, (left.arrays[0].reshape(-1), triples.left, a)),
-        (kernels.take, (right.arrays[0].reshape(-1), triples.right, b)),
+        (kernels.take, (left.arrays[0], triples.left, a)),
+        (kernels.take, (right.arrays[0], triples.right, b)),
         (kernels.multiply, (a, b, a)),
         (kernels.segment_sum, (a, triples.starts, out.arrays[0].reshape(-1))),
     )

@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
-from counting import CountingKernels
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import dense_twin, seeds, structure_pairs, structures, twin_of
 
 from jacchain.algebra.expand import expand_calls, expand_cost
-from jacchain.algebra.kernels import run
+from jacchain.algebra.kernels import NUMPY, run
 from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.product import PRODUCTS, multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import STRUCTURES, array_shapes, sparse, stored, transpose
 from jacchain.errors import SizeError
+from jacchain.execution.count import CountingKernels
 
 PAIRS = pytest.mark.parametrize("pair", PRODUCTS, ids=lambda pair: f"{pair[0].__name__}-{pair[1].__name__}")
 
@@ -28,13 +28,23 @@ def test_table_has_one_rule_for_every_pair_of_types():
 def test_product_equals_the_dense_twin_with_predicted_structure_and_counted_cost(pair, data, seed):
     a, b = (twin_of(s, seed + k) for k, s in enumerate(data.draw(structure_pairs(*pair))))
     predicted = product(a.matrix.structure, b.matrix.structure)
-    out = Matrix(predicted.structure, tuple(np.full(s, np.nan) for s in array_shapes(predicted.structure)))
-    kernels = CountingKernels()
-    operands = (Operand(m.structure, m.arrays) for m in (a.matrix, b.matrix, out))
-    run(multiply_calls(kernels, *operands, np.empty(predicted.scratch)))
-    assert_allclose(dense_twin(out.structure, out.arrays), a.dense @ b.dense, rtol=1e-12)
+    buffers = [_buffers(structure) for structure in (a.matrix.structure, b.matrix.structure, predicted.structure)]
+    kernels = CountingKernels(NUMPY)
+    calls = multiply_calls(kernels, *buffers, np.full(predicted.scratch, np.nan))
+    for buffer, twin in zip(buffers, (a, b), strict=False):  # values come only after the calls are bound
+        for array, values in zip(buffer.arrays, twin.matrix.arrays, strict=True):
+            array[...] = values
+    run(calls)
+    assert_allclose(dense_twin(*buffers[2]), a.dense @ b.dense, rtol=1e-12)
     assert kernels.multiplications == predicted.cost
     assert (a.matrix @ b.matrix).structure == predicted.structure
+
+
+def _buffers(structure):
+    """Views of a larger array, as in a program's workspace."""
+    arrays = (np.full(1000 + 8 * np.prod(shape, dtype=int), np.nan) for shape in array_shapes(structure))
+    shapes = array_shapes(structure)
+    return Operand(structure, tuple(a[: np.prod(s, dtype=int)].reshape(s) for a, s in zip(arrays, shapes, strict=True)))
 
 
 @PAIRS
@@ -54,8 +64,6 @@ def test_result_may_take_over_the_operand_that_the_rule_names(pair, data, seed):
         left, right = (Matrix(m.structure, tuple(x.copy() for x in m.arrays)) for m in (a.matrix, b.matrix))
         taken = left if side == "left" else right
         assert array_shapes(taken.structure) == array_shapes(predicted.structure)
-        from jacchain.algebra.kernels import NUMPY
-
         out = Operand(predicted.structure, taken.arrays)
         run(multiply_calls(NUMPY, Operand(*_parts(left)), Operand(*_parts(right)), out, np.empty(predicted.scratch)))
         assert_allclose(dense_twin(*out), a.dense @ b.dense, rtol=1e-12)
@@ -96,7 +104,7 @@ def test_transposing_twice_gives_the_structure_back_and_keeps_what_is_stored(str
 
 @given(structures(), seeds)
 def test_expanding_costs_what_is_predicted(structure, seed):
-    twin, kernels = twin_of(structure, seed), CountingKernels()
+    twin, kernels = twin_of(structure, seed), CountingKernels(NUMPY)
     out = np.full(twin.dense.shape, np.nan)
     run(expand_calls(kernels, structure, twin.matrix.arrays, out))
     assert_allclose(out, twin.dense)

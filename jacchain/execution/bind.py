@@ -1,0 +1,134 @@
+"""Binding: a program and its layers become calls on fixed buffers, so that a run is nothing but arithmetic."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple, final
+
+from jacchain.algebra.expand import expand_calls
+from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.product import multiply_calls
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import array_shapes
+from jacchain.execution.backend import Backend
+from jacchain.execution.program import Instruction, Program
+from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Source
+
+
+class Group(NamedTuple):
+    """The calls of one instruction, and the arrays it leaves."""
+
+    instruction: Instruction
+    calls: Calls
+    arrays: tuple[Array, ...]
+
+
+@final
+class Binding:
+    """Buffers for one run at a time, and the calls that work on them.
+
+    The instructions before the first that touches the result are bound once (`head`); those from there on are bound to
+    the array that the result goes into (`tail`).
+    """
+
+    def __init__(
+        self, program: Program, sources: Sequence[Source], facts: Sequence[Facts], dtype: Any, backend: Backend, /
+    ) -> None:
+        self.program = program
+        self.sources = sources
+        self.facts = facts
+        self.dtype = dtype
+        self.kernels: Kernels = backend.kernels
+        self.memory = backend.bytes(program.workspace)
+        self.turn = _first_touching_result(program)
+        self.point: Array = None
+        self.seeds: dict[str, Array] = {}
+        self.values: dict[int, Operand] = {}
+        self.groups = [self._group(step, None) for step in program.instructions[: self.turn]]
+        self.head: Calls = tuple(call for group in self.groups for call in group.calls)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of workspace that are really held."""
+        return int(self.memory.nbytes)
+
+    def tail(self, result: Array, /) -> list[Group]:
+        """Return the rest of the program, bound to the 2-D array that receives the Jacobian."""
+        return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+
+    def _flat(self, storage: int, count: int, result: Array) -> Array:
+        """Return the 1-D array of so many numbers that a storage holds."""
+        place = self.program.storages[storage]
+        if place.offset < 0:
+            return result[:count]
+        nbytes = count * self.dtype.itemsize
+        return self.memory[place.offset : place.offset + nbytes].view(self.dtype)
+
+    def _operand(self, register: int, result: Array) -> Operand:
+        structure, storage = self.program.registers[register]
+        shapes = array_shapes(structure)
+        flat = self._flat(storage, sum(map(prod, shapes)), result)
+        arrays, start = [], 0
+        for shape in shapes:
+            arrays.append(flat[start : start + prod(shape)].reshape(shape))
+            start += prod(shape)
+        return Operand(structure, tuple(arrays))
+
+    def _group(self, step: Instruction, result: Array) -> Group:
+        register = self.program.registers[step.result]
+        if register.storage < 0:
+            source = self.sources[step.source]
+            assert isinstance(source, Borrowed)
+            arrays = source.borrowed_arrays(self.facts[step.source].inputs)
+            self.values[step.result] = Operand(register.structure, arrays)
+            return Group(step, (), ())
+        self.values[step.result] = out = self._operand(step.result, result)
+        return Group(step, self._calls(step, out, result), out.arrays)
+
+    def _calls(self, step: Instruction, out: Operand, result: Array) -> Calls:
+        operands = [self.values[k] for k in step.operands]
+        scratch = self._scratch(step, result)
+        match step.op:
+            case "point":
+                self.point = out.arrays[0].reshape(self.facts[0].inputs)
+                return ()
+            case "seed":
+                self.seeds[step.mode] = out.arrays[0]
+                return ()
+            case "multiply":
+                return multiply_calls(self.kernels, operands[0], operands[1], out, scratch)
+            case "expand":
+                return expand_calls(self.kernels, operands[0].structure, operands[0].arrays, out.arrays[0])
+            case _:
+                return self._layer_calls(step, operands, out, scratch)
+
+    def _layer_calls(self, step: Instruction, operands: list[Operand], out: Operand, scratch: Array) -> Calls:
+        source, facts = self.sources[step.source], self.facts[step.source]
+        if step.op == "local":
+            assert isinstance(source, Computed)
+            states = {name: operand.arrays[0] for name, operand in zip(facts.reads, operands, strict=True)}
+            x = states["x"].reshape(facts.inputs) if "x" in states else None
+            y = states["y"].reshape(facts.outputs) if "y" in states else None
+            return source.local_calls(self.kernels, x, y, out, scratch)
+        x, target = operands[0].arrays[0].reshape(facts.inputs), out.arrays[0]
+        if step.op == "value":
+            return source.value_calls(self.kernels, x, target.reshape(facts.outputs), scratch)
+        assert isinstance(source, MatrixFree)
+        apply = source.tangent_calls if "tangent" in (step.op, step.mode) else source.adjoint_calls
+        if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
+            size = target.shape[1] if step.mode == "tangent" else target.shape[0]
+            return apply(self.kernels, x, self.kernels.xp.eye(size, dtype=self.dtype), target)
+        return apply(self.kernels, x, operands[1].arrays[0], target)
+
+    def _scratch(self, step: Instruction, result: Array) -> Array:
+        if step.scratch < 0:
+            return None
+        return self._flat(step.scratch, self.program.storages[step.scratch].size // self.dtype.itemsize, result)
+
+
+def _first_touching_result(program: Program) -> int:
+    """Return the number of the first instruction that reads or writes the result's storage."""
+    for place, step in enumerate(program.instructions):
+        registers = [program.registers[k] for k in (step.result, *step.operands)]
+        if any(r.storage >= 0 and program.storages[r.storage].offset < 0 for r in registers):
+            return place
+    raise AssertionError("a program without a result")

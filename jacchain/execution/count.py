@@ -1,0 +1,76 @@
+"""Counting what a program really does, from the shapes of the arrays that its products are given."""
+
+from typing import Any, final
+
+from jacchain.algebra.kernels import Array, Kernels
+
+
+@final
+class CountingKernels:
+    """Kernels that count scalar multiplications of products; everything else is passed on."""
+
+    def __init__(self, kernels: Kernels, /) -> None:
+        self.kernels = kernels
+        self.multiplications = 0
+
+    @property
+    def xp(self) -> Any:
+        """The array namespace."""
+        return self.kernels.xp
+
+    def dot(self, a: Array, b: Array, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += a.shape[0] * a.shape[1] * b.shape[1]
+        return self.kernels.dot(a, b, out)
+
+    def matmul(self, a: Array, b: Array, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += out.size * a.shape[-1]
+        return self.kernels.matmul(a, b, out)
+
+    def multiply(self, a: Array, b: Array, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += out.size
+        return self.kernels.multiply(a, b, out)
+
+    def csr(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
+        """Pass on."""
+        return self.kernels.csr(data, indices, indptr, shape)
+
+    def csr_transposed(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
+        """Pass on."""
+        return self.kernels.csr_transposed(data, indices, indptr, shape)
+
+    def csr_dot(self, csr: Any, x: Array, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += csr.nnz * x.shape[1]
+        return self.kernels.csr_dot(csr, x, out)
+
+    def dot_csr(self, x: Array, transposed: Any, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += transposed.nnz * x.shape[0]
+        return self.kernels.dot_csr(x, transposed, out)
+
+    def take(self, a: Array, index: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.take(a, index, out)
+
+    def segment_sum(self, a: Array, starts: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.segment_sum(a, starts, out)
+
+    def copy(self, a: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.copy(a, out)
+
+    def fill(self, value: float, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.fill(value, out)
+
+    def scatter(self, a: Array, index: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.scatter(a, index, out)
+
+    def expit(self, a: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.expit(a, out)

@@ -1,0 +1,1 @@
+"""What a user writes: layers, and their composition."""

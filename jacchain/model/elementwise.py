@@ -1,0 +1,253 @@
+"""Elementwise layers: their local Jacobian is diagonal."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Literal, final
+
+from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Diagonal
+from jacchain.errors import OptionError
+from jacchain.execution.source import Facts, Reads, Shape
+from jacchain.model.layer import Layer, store
+from jacchain.planning.graph import Link
+
+
+class Pointwise(Layer):
+    """A map of each number by itself, given by calls that write into buffers."""
+
+    reads: ClassVar[Reads] = "y"
+    in_place: ClassVar[Literal["", "x", "y"]] = ""
+
+    @final
+    def facts(self, shape: Shape, /) -> Facts:
+        """Return facts: any shape is kept."""
+        size = prod(shape)
+        return Facts(
+            inputs=shape,
+            outputs=shape,
+            link=Link(size, size, structure=Diagonal(size), name=self.name),
+            reads=self.reads,
+            value_in_place=True,
+            local_in_place=self.in_place,
+        )
+
+    @final
+    def local_calls(self, kernels: Kernels, x: Array, y: Array, out: Operand, _scratch: Array, /) -> Calls:
+        """Return the calls that write the diagonal."""
+        shape = (x if y is None else y).shape
+        return self.derivative_calls(kernels, x, y, out.arrays[0].reshape(shape))
+
+    @abstractmethod
+    def derivative_calls(self, kernels: Kernels, x: Array, y: Array, out: Array, /) -> Calls:
+        """Return the calls that write the derivative at each number into `out`."""
+
+
+class Elementwise(Pointwise):
+    """A custom elementwise layer: write `function` and `derivative`, both of an array.
+
+    Examples
+    --------
+    >>> class Cube(Elementwise):
+    ...     def function(self, x): return x**3
+    ...     def derivative(self, x): return 3 * x**2
+    >>> Cube().value([1.0, 2.0])
+    array([1., 8.])
+    >>> print(Cube().jacobian([1.0, 2.0]).todense())
+    [[ 3.  0.]
+     [ 0. 12.]]
+    """
+
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    @abstractmethod
+    def function(self, x: Array, /) -> Array:
+        """Return the value at every number of x."""
+
+    @abstractmethod
+    def derivative(self, x: Array, /) -> Array:
+        """Return the derivative at every number of x."""
+
+    @final
+    def value_calls(self, _kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the call of `function`."""
+        return ((_stored, (y, self.function, x, f"function of {self.name}")),)
+
+    @final
+    def derivative_calls(self, _kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the call of `derivative`."""
+        return ((_stored, (out, self.derivative, x, f"derivative of {self.name}")),)
+
+
+def _stored(out: Array, function: Callable[[Array], Array], x: Array, what: str) -> None:
+    store(out, function(x), what)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tanh(Pointwise):
+    """x ↦ tanh x, with derivative 1 - y²."""
+
+    in_place: ClassVar[Literal["", "x", "y"]] = "y"
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for tanh."""
+        return ((kernels.xp.tanh, (x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
+        """Return the calls for 1 - y²."""
+        return ((kernels.xp.multiply, (y, y, out)), (kernels.xp.subtract, (1, out, out)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sigmoid(Pointwise):
+    """x ↦ 1 / (1 + e⁻ˣ), with derivative y (1 - y)."""
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for the logistic function."""
+        return ((kernels.expit, (x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
+        """Return the calls for y (1 - y)."""
+        return ((kernels.xp.subtract, (1, y, out)), (kernels.xp.multiply, (y, out, out)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Softplus(Pointwise):
+    """x ↦ log(1 + eˣ), with the logistic function as derivative."""
+
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for log(eˣ + e⁰)."""
+        return ((kernels.xp.logaddexp, (x, 0, y)),)
+
+    def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the calls for the logistic function."""
+        return ((kernels.expit, (x, out)),)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Exp(Pointwise):
+    """x ↦ eˣ, its own derivative."""
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for eˣ."""
+        return ((kernels.xp.exp, (x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
+        """Return the calls that copy y."""
+        return ((kernels.copy, (y, out)),)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Log(Pointwise):
+    """x ↦ log x, with derivative 1/x."""
+
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for log x."""
+        return ((kernels.xp.log, (x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the calls for 1/x."""
+        return ((kernels.xp.reciprocal, (x, out)),)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Square(Pointwise):
+    """x ↦ x², with derivative 2x."""
+
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for x²."""
+        return ((kernels.xp.multiply, (x, x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the calls for 2x."""
+        return ((kernels.xp.add, (x, x, out)),)
+
+
+def _subgradient(at_zero: float, low: float, high: float, name: str) -> None:
+    if not low <= at_zero <= high:
+        raise OptionError(
+            f"at_zero = {at_zero!r} is no subgradient of {name}", f"choose a number from {low:g} to {high:g}"
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Relu(Pointwise):
+    """x ↦ max(x, 0).
+
+    Parameters
+    ----------
+    at_zero : float
+        The derivative at the kink, from 0 to 1.
+
+    Examples
+    --------
+    >>> Relu(at_zero=0.5).jacobian([-1.0, 0.0, 2.0]).arrays[0]
+    array([0. , 0.5, 1. ])
+    """
+
+    at_zero: float = 0.0
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    def __post_init__(self) -> None:
+        _subgradient(self.at_zero, 0, 1, "max(x, 0)")
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for max(x, 0)."""
+        return ((kernels.xp.maximum, (x, 0, y)),)
+
+    def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the calls for the step function with the chosen value at 0."""
+        return ((kernels.xp.heaviside, (x, self.at_zero, out)),)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Abs(Pointwise):
+    """x ↦ |x|.
+
+    Parameters
+    ----------
+    at_zero : float
+        The derivative at the kink, from -1 to 1.
+
+    Examples
+    --------
+    >>> Abs(at_zero=-1.0).jacobian([-3.0, 0.0, 2.0]).arrays[0]
+    array([-1., -1.,  1.])
+    """
+
+    at_zero: float = 0.0
+    reads: ClassVar[Reads] = "x"
+    in_place: ClassVar[Literal["", "x", "y"]] = "x"
+
+    def __post_init__(self) -> None:
+        _subgradient(self.at_zero, -1, 1, "|x|")
+
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the calls for |x|."""
+        return ((kernels.xp.abs, (x, y)),)
+
+    def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
+        """Return the calls for 2 step(x) - 1, with the step chosen at 0."""
+        step = (kernels.xp.heaviside, (x, (self.at_zero + 1) / 2, out))
+        return (step, (kernels.xp.multiply, (out, 2, out)), (kernels.xp.subtract, (out, 1, out)))

@@ -1,0 +1,174 @@
+"""A user's own function as a layer, with its Jacobian or with tangents and adjoints only."""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, final
+
+import numpy as np
+
+from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.matrix import Matrix
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Dense, Structure
+from jacchain.errors import OptionError, SizeError
+from jacchain.execution.source import Facts, Shape
+from jacchain.model.layer import Layer, store
+from jacchain.planning.graph import Link, as_size
+
+
+@final
+class Function(Layer):
+    """f with its Jacobian, or with J·v and uᵀ·J only.
+
+    Parameters
+    ----------
+    function : callable
+        x ↦ f(x).
+    jacobian : callable, optional
+        x ↦ the local Jacobian: an array of outputs × inputs (or of the output's shape followed by the input's), the
+        array of a structured one, or a `Matrix`.
+    jvp, vjp : callable, optional
+        (x, v) ↦ J v with v of x's shape, and (x, u) ↦ uᵀ J with u of f(x)'s shape. One of them is enough.
+    outputs : int or tuple of int, optional
+        Shape of f(x); found by calling f once where not given.
+    structure : Structure or str, optional
+        Of the local Jacobian that `jacobian` returns; dense by default.
+    tangent_cost, adjoint_cost : int, optional
+        Multiplications of one jvp and one vjp; by default those of a product with a dense matrix.
+    name : str, optional
+        What messages and plans call the layer.
+
+    Raises
+    ------
+    OptionError
+        None of jacobian, jvp and vjp is given, or a structure or cost without what it belongs to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Function(np.cumsum, vjp=lambda x, u: np.cumsum(u[::-1])[::-1], outputs=3)
+    >>> print(layer.jacobian(np.ones(3)).todense())
+    [[1. 0. 0.]
+     [1. 1. 0.]
+     [1. 1. 1.]]
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Array], Any],
+        /,
+        *,
+        jacobian: Callable[[Array], Any] | None = None,
+        jvp: Callable[[Array, Array], Any] | None = None,
+        vjp: Callable[[Array, Array], Any] | None = None,
+        outputs: int | Shape | None = None,
+        structure: Structure | str | None = None,
+        tangent_cost: int | None = None,
+        adjoint_cost: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.label = name or getattr(function, "__name__", "Function")
+        if jacobian is None and jvp is None and vjp is None:
+            raise OptionError(f"{self.label} has no derivative", "give jacobian=, or jvp= and vjp=, or one of these")
+        needs = (
+            ("structure", structure, jacobian),
+            ("tangent_cost", tangent_cost, jvp),
+            ("adjoint_cost", adjoint_cost, vjp),
+        )
+        for option, value, owner in needs:
+            if value is not None and owner is None:
+                cure = {"structure": "jacobian", "tangent_cost": "jvp", "adjoint_cost": "vjp"}[option]
+                raise OptionError(f"{self.label} has a {option} without {cure}=", f"give {cure}= too")
+        self.function, self.full, self.jvp, self.vjp = function, jacobian, jvp, vjp
+        self.structure, self.tangent_cost, self.adjoint_cost = structure, tangent_cost, adjoint_cost
+        self.outputs: Shape | None = (outputs,) if isinstance(outputs, int) else outputs
+        for size in self.outputs or ():
+            as_size(size, f"outputs of {self.label}")
+
+    def at(self, x: Array, /) -> "Function":
+        """Return the function with the shape of its output known, calling it once at x where it is not given."""
+        if self.outputs is not None:
+            return self
+        return Function(
+            self.function,
+            jacobian=self.full,
+            jvp=self.jvp,
+            vjp=self.vjp,
+            outputs=np.shape(self.function(x)),
+            structure=self.structure,
+            tangent_cost=self.tangent_cost,
+            adjoint_cost=self.adjoint_cost,
+            name=self.label,
+        )
+
+    def facts(self, shape: Shape, /) -> Facts:
+        """Return facts: a dense or stated local Jacobian, tangents and adjoints as given."""
+        if self.outputs is None:
+            raise SizeError(
+                f"gives an unknown number of outputs ({self.label})", "give outputs=, the shape of its value"
+            )
+        n, m = prod(shape), prod(self.outputs)
+        link = Link(
+            n,
+            m,
+            structure=None if self.full is None else (self.structure or Dense(m, n)),
+            tangent_cost=None if self.jvp is None else m * n if self.tangent_cost is None else self.tangent_cost,
+            adjoint_cost=None if self.vjp is None else m * n if self.adjoint_cost is None else self.adjoint_cost,
+            name=self.label,
+        )
+        return Facts(inputs=shape, outputs=self.outputs, link=link, reads="x")
+
+    def value_calls(self, _kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
+        """Return the call of the function."""
+        return ((_store_value, (y, self.function, x, self.label)),)
+
+    def local_calls(self, _kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
+        """Return the call of the Jacobian."""
+        return ((_store_jacobian, (out, self.full, x, self.label)),)
+
+    def tangent_calls(self, _kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
+        """Return the calls of the jvp, one a column."""
+        shape = self.facts(x.shape).outputs
+        return tuple(
+            (_store_product, (out[:, k], self.jvp, x, v[:, k], x.shape, shape, f"jvp of {self.label}"))
+            for k in range(v.shape[1])
+        )
+
+    def adjoint_calls(self, _kernels: Kernels, x: Array, u: Array, out: Array, /) -> Calls:
+        """Return the calls of the vjp, one a row."""
+        shape = self.facts(x.shape).outputs
+        return tuple(
+            (_store_product, (out[k], self.vjp, x, u[k], shape, x.shape, f"vjp of {self.label}"))
+            for k in range(u.shape[0])
+        )
+
+
+def _store_value(y: Array, function: Callable[[Array], Any], x: Array, name: str) -> None:
+    store(y, function(x), name)
+
+
+def _store_product(
+    out: Array, apply: Callable[[Array, Array], Any], x: Array, seed: Array, taken: Shape, given: Shape, what: str
+) -> None:
+    made = np.asarray(apply(x, seed.reshape(taken)))
+    if made.shape != given:
+        raise SizeError(f"the {what} gives shape {made.shape}, not {given}", "correct the function")
+    store(out, made.reshape(-1), what)
+
+
+def _store_jacobian(out: Operand, jacobian: Callable[[Array], Any], x: Array, name: str) -> None:
+    made = jacobian(x)
+    arrays = _arrays(made, out.structure, name)
+    for target, array in zip(out.arrays, arrays, strict=True):
+        found = np.asarray(array)
+        if found.size == target.size and isinstance(out.structure, Dense):
+            found = found.reshape(target.shape)
+        store(target, found, f"the jacobian of {name}")
+
+
+def _arrays(made: Any, structure: Structure, name: str) -> tuple[Any, ...]:
+    if isinstance(made, Matrix):
+        if made.structure != structure:
+            raise SizeError(f"the jacobian of {name} is {made.structure}, not {structure}", "state its structure=")
+        return made.arrays
+    return made if isinstance(made, tuple) else (made,)

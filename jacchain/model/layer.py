@@ -1,0 +1,159 @@
+"""What every layer states: its value, its local Jacobian as a structured matrix, its tangent and its adjoint."""
+
+from abc import ABC, abstractmethod
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, NoReturn, TypeVar, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jacchain.algebra.kernels import NUMPY, Array, Call, Calls, Kernels, run
+from jacchain.algebra.matrix import Matrix
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import array_shapes
+from jacchain.errors import DtypeError, SizeError
+from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Shape
+
+L = TypeVar("L", bound="Layer")
+
+
+class Layer(ABC):
+    """An elementary map with an explicit or matrix-free local Jacobian.
+
+    Arrays are taken row by row: vec(x) is ``x.reshape(-1)``, and the local Jacobian of a layer with input shape s and
+    output shape t is a matrix of prod(t) × prod(s).
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages and plans call the layer."""
+        return getattr(self, "label", None) or type(self).__name__
+
+    @abstractmethod
+    def facts(self, shape: Shape, /) -> Facts:
+        """Return what is known of the layer for inputs of a shape; raise SizeError for a shape it does not take."""
+
+    @abstractmethod
+    def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
+        """Return the calls that write the value of x into y."""
+
+    @final
+    def value(self, x: ArrayLike, /) -> Array:
+        """Return the value at x."""
+        point = as_point(x)
+        layer, calls = converted(self, point.dtype)
+        run(calls)
+        facts = _facts(layer, point)
+        y = np.empty(facts.outputs, point.dtype)
+        scratch = np.empty(facts.value_scratch, point.dtype)
+        run(layer.value_calls(NUMPY, np.ascontiguousarray(point), y, scratch))
+        return y
+
+    @final
+    def jacobian(self, x: ArrayLike, /) -> Matrix:
+        """Return the local Jacobian at x: a structured matrix of outputs × inputs."""
+        point = np.ascontiguousarray(as_point(x))
+        layer, calls = converted(self, point.dtype)
+        run(calls)
+        facts = _facts(layer, point)
+        structure = facts.link.local
+        if facts.borrowed and isinstance(layer, Borrowed):
+            return Matrix(structure, layer.borrowed_arrays(facts.inputs))
+        arrays = tuple(np.empty(shape, point.dtype) for shape in array_shapes(structure))
+        if facts.link.is_explicit and isinstance(layer, Computed):
+            y = layer.value(point) if "y" in facts.reads else None
+            scratch = np.empty(facts.local_scratch, point.dtype)
+            run(layer.local_calls(NUMPY, point, y, Operand(structure, arrays), scratch))
+        elif isinstance(layer, MatrixFree):
+            by_tangents = facts.link.tangent_cost is not None
+            apply = layer.tangent_calls if by_tangents else layer.adjoint_calls
+            size = structure.columns if by_tangents else structure.rows
+            run(apply(NUMPY, point, np.eye(size, dtype=point.dtype), arrays[0]))
+        return Matrix(structure, arrays)
+
+    @final
+    def tangent(self, x: ArrayLike, v: ArrayLike, /) -> Array:
+        """Return J v for a tangent v of x's shape."""
+        j = self.jacobian(x)
+        return j.matmat(np.asarray(v).reshape(-1, 1)).reshape(self.facts(np.shape(x)).outputs)
+
+    @final
+    def adjoint(self, x: ArrayLike, u: ArrayLike, /) -> Array:
+        """Return uᵀ J for an adjoint u of the value's shape."""
+        return self.jacobian(x).rmatmat(np.asarray(u).reshape(-1, 1)).reshape(np.shape(x))
+
+
+def _facts(layer: Layer, point: Array) -> Facts:
+    try:
+        return layer.facts(point.shape)
+    except SizeError as error:
+        raise SizeError(f"{layer.name} {error.what}, but is given {described(point.shape)}", error.cure) from None
+
+
+def refuse(expected: str, /) -> NoReturn:
+    """Raise the SizeError of a layer that takes something else; `Sequential` names the layers around it."""
+    raise SizeError(f"takes {expected}", "make the sizes equal, or put a Reshape in between")
+
+
+def described(shape: Shape, /) -> str:
+    """Return how messages speak of a shape."""
+    return f"{shape[0]} inputs" if len(shape) == 1 else f"shape {shape}"
+
+
+def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
+    """Return a float32 or float64 array, or raise a DtypeError that says what to do.
+
+    Examples
+    --------
+    >>> as_point([1, 2])
+    Traceback (most recent call last):
+    jacchain.errors.DtypeError: the input is int64, which has no derivative
+    convert it first, for example with numpy.asarray(x, dtype=float)
+    """
+    array = values if type(values) is np.ndarray else np.asarray(values)
+    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        return array
+    if array.dtype.kind in "iub":
+        cure = "convert it first, for example with numpy.asarray(x, dtype=float)"
+    elif array.dtype.kind == "c":
+        cure = "give real and imaginary parts as separate real numbers"
+    else:
+        cure = "give an array of dtype float32 or float64"
+    raise DtypeError(f"{what} is {array.dtype}, which has no derivative", cure)
+
+
+def as_parameter(values: ArrayLike, ndim: int | None, what: str, /) -> Array:
+    """Return a floating-point array of a number of axes, not copied where it already is one."""
+    array = as_point(values, what)
+    if ndim is not None and array.ndim != ndim:
+        raise SizeError(f"{what} has {array.ndim} axes, not {ndim}", f"give an array of {ndim} axes")
+    if array.size == 0:
+        raise SizeError(f"{what} is empty: its shape is {array.shape}", "give at least one number")
+    return array
+
+
+def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
+    """Return the layer with its parameters contiguous and of a dtype, and the calls that refresh those copied.
+
+    Parameters that already are contiguous and of the dtype are shared, not copied.
+    """
+    if not is_dataclass(layer):
+        return layer, ()
+    copies: dict[str, Array] = {}
+    calls: list[Call] = []
+    for field in fields(layer):
+        array = getattr(layer, field.name)
+        if isinstance(array, np.ndarray) and not (array.dtype == dtype and array.flags.c_contiguous):
+            copies[field.name] = np.empty(array.shape, dtype)
+            calls.append((NUMPY.copy, (array, copies[field.name])))
+    return (replace(layer, **copies), tuple(calls)) if copies else (layer, ())
+
+
+def store(out: Array, made: ArrayLike, what: str, /) -> None:
+    """Write what a user's function made into a buffer, or raise an error that names the function."""
+    array = np.asarray(made)
+    if array.shape != out.shape:
+        raise SizeError(f"{what} gives shape {array.shape}, not {out.shape}", "correct the function")
+    if array.dtype.kind not in "fiu":
+        raise DtypeError(f"{what} gives {array.dtype}", "return real floating-point numbers")
+    np.copyto(out, array, casting="unsafe")
