@@ -2,8 +2,6 @@
 
 from typing import assert_never
 
-import numpy as np
-
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.structure import (
     BlockDiagonal,
@@ -46,6 +44,8 @@ def expand_calls(kernels: Kernels, structure: Structure, arrays: Arrays, out: Ar
             grid = out.reshape(left.rows, right.rows, left.columns, right.columns)
             return ((kernels.multiply, (a[:, None, :, None], b[None, :, None, :], grid)),)
         case Sparse():
+            import numpy as np
+
             indptr, indices = csr_arrays(structure)
             row_of_entry = np.repeat(np.arange(structure.rows, dtype=np.int64), np.diff(indptr))
             return (zeros, (kernels.scatter, (arrays[0], row_of_entry * structure.columns + indices, out.reshape(-1))))

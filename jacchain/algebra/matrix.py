@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacchain.algebra.expand import expand_calls
-from jacchain.algebra.kernels import NUMPY, Array, Arrays, Kernels, run
+from jacchain.algebra.kernels import Array, Arrays, Kernels, run
+from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import (

@@ -5,7 +5,8 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from jacchain.algebra.kernels import NUMPY, Kernels
+from jacchain.algebra.kernels import Kernels
+from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.execution.program import ALIGNMENT
 
 

@@ -7,8 +7,9 @@ from typing import Any, NoReturn, TypeVar, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacchain.algebra.kernels import NUMPY, Array, Call, Calls, Kernels, run
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, run
 from jacchain.algebra.matrix import Matrix
+from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.errors import DtypeError, SizeError

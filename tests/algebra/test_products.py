@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 from strategies import dense_twin, seeds, structure_pairs, structures, twin_of
 
 from jacchain.algebra.expand import expand_calls, expand_cost
-from jacchain.algebra.kernels import NUMPY, run
+from jacchain.algebra.kernels import run
 from jacchain.algebra.matrix import Matrix
+from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.product import PRODUCTS, multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import STRUCTURES, array_shapes, sparse, stored, transpose

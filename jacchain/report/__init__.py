@@ -1,0 +1,1 @@
+"""What people read: text from plans and runs. Reads only, computes nothing."""

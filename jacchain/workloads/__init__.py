@@ -1,0 +1,1 @@
+"""Built-in problems with real or seeded data."""
