@@ -1,4 +1,4 @@
-"""Every code block runs: doctests of the package, and the Python and console blocks of README and docs."""
+"""Every Python and console block of README and docs runs; pytest itself runs the doctests of the package."""
 
 import shlex
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
@@ -6,7 +6,6 @@ from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from click.testing import CliRunner
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
-from sybil.parsers.rest import DocTestParser
 
 FLAGS = ELLIPSIS | NORMALIZE_WHITESPACE
 
@@ -27,10 +26,7 @@ def run_console(example: Example) -> str | None:
     return None
 
 
-pytest_collect_file = (
-    Sybil(
-        parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), CodeBlockParser("console", run_console)],
-        patterns=["*.md"],
-    )
-    + Sybil(parsers=[DocTestParser(optionflags=FLAGS)], path="jacchain", patterns=["*.py"])
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), CodeBlockParser("console", run_console)],
+    patterns=["*.md"],
 ).pytest()

@@ -73,6 +73,7 @@ def product(left: Structure, right: Structure, /) -> Product:
 
     Examples
     --------
+    >>> from jacchain.algebra.structure import Diagonal
     >>> found = product(Diagonal(6), Dense(6, 4))
     >>> print(found.structure, found.cost)
     dense 6x4 24

@@ -86,9 +86,14 @@ class _Writer:
     registers_of: dict[int, int] = field(default_factory=dict)
     known: dict[Hashable, int] = field(default_factory=dict)
     states: list[int] = field(default_factory=list)
+    seeds: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.states.append(self._emit("point", Dense(self.facts[0].link.inputs, 1)))
+        for node in self.plan.nodes:  # all inputs are copied in before anything runs
+            if isinstance(node, Local) and not 0 <= node.link - self.offset < len(self.facts):
+                mode = SEEDS[node.link >= self.offset]
+                self.seeds[node.link] = self._emit("seed", node.structure, mode=mode)
 
     def write(self, node: Node, /) -> int:
         """Emit what forms a node and return its register."""
@@ -145,8 +150,8 @@ class _Writer:
         return self.states[vertex]
 
     def _local(self, layer: int, mode: str, structure: Structure, flops: int) -> int:
-        if not 0 <= layer < len(self.facts):
-            return self._emit("seed", structure, mode=SEEDS[layer >= 0])
+        if layer + self.offset in self.seeds:
+            return self.seeds[layer + self.offset]
         facts = self.facts[layer]
         if mode != "given":
             return self._emit("accumulate", structure, (self._state(layer),), source=layer, mode=mode, flops=flops)

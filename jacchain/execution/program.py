@@ -109,7 +109,7 @@ class VerificationError(JacchainError):
 def verify(program: Program, /) -> None:
     """Check that a program is well formed.
 
-    Every register is assigned once, before use, and not used after it is freed; products have the structure and cost
+    Inputs come first, since they are copied in before the run. Every register is assigned once, before use, and not used after it is freed; products have the structure and cost
     that the table predicts; storages that are held at the same time do not overlap.
 
     Raises
@@ -123,6 +123,8 @@ def verify(program: Program, /) -> None:
         for operand in step.operands:
             if operand not in live:
                 _broken(place, step, f"%{operand} is not live")
+        if step.op in ("point", "seed") and place > 0 and program.instructions[place - 1].op not in ("point", "seed"):
+            _broken(place, step, "is an input, but comes after the first computation")
         if step.result in seen:
             _broken(place, step, f"%{step.result} is assigned twice")
         _check_structure(program, place, step)
