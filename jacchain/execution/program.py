@@ -109,8 +109,9 @@ class VerificationError(JacchainError):
 def verify(program: Program, /) -> None:
     """Check that a program is well formed.
 
-    Inputs come first, since they are copied in before the run. Every register is assigned once, before use, and not used after it is freed; products have the structure and cost
-    that the table predicts; storages that are held at the same time do not overlap.
+    Inputs come first, since they are copied in before the run. Every register is assigned once, before use, and not
+    used after it is freed; products have the structure and cost that the table predicts; storages that are held at
+    the same time do not overlap.
 
     Raises
     ------
