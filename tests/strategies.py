@@ -19,6 +19,7 @@ from jacchain.algebra.structure import (
     array_shapes,
     sparse,
 )
+from jacchain.planning.graph import Chain, Link
 
 
 class Twin(NamedTuple):
@@ -139,3 +140,30 @@ def structure_chains(draw, *, least: int = 1, longest: int = 5, most: int = 5):
 
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def costed_links(draw, structure: Structure):
+    """A link of a structure: explicit, matrix-free, or both."""
+    kind = draw(st.sampled_from(["explicit", "explicit", "priced", "both", "tangent", "adjoint", "free"]))
+    cost = st.integers(0, 40)
+    options = {
+        "explicit": {"structure": structure},
+        "priced": {"structure": structure, "accumulate_cost": draw(cost)},
+        "both": {"structure": structure, "tangent_cost": draw(cost), "adjoint_cost": draw(cost)},
+        "tangent": {"tangent_cost": draw(cost)},
+        "adjoint": {"adjoint_cost": draw(cost)},
+        "free": {"tangent_cost": draw(cost), "adjoint_cost": draw(cost)},
+    }[kind]
+    return Link(structure.columns, structure.rows, **options)
+
+
+@st.composite
+def mixed_chains(draw, *, longest: int = 5):
+    """Chains of structured and matrix-free links."""
+    return Chain([draw(costed_links(s)) for s in draw(structure_chains(longest=longest))])
+
+
+def dense_sizes(*, longest: int = 12, most: int = 40) -> st.SearchStrategy[list[int]]:
+    """Sizes of dense chains, with ties and ones."""
+    return st.integers(1, most).flatmap(lambda m: st.lists(st.integers(1, m), min_size=2, max_size=longest + 1))

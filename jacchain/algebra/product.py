@@ -5,7 +5,7 @@ and what is done stand side by side, so that they cannot drift apart.
 """
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from jacchain.algebra import blocks, dense, kronecker, scaling, symbolic
 from jacchain.algebra.expand import expand_calls, expand_cost
@@ -13,31 +13,40 @@ from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand, Product, Rule, full
 from jacchain.algebra.structure import (
     Dense,
-    Kronecker,
     Structure,
 )
 from jacchain.errors import SizeError
 
 
-def _expands_left(left: Structure, right: Structure) -> bool:
-    """Expand the right operand, unless only it is a Kronecker product: that one is better applied than formed."""
-    return isinstance(right, Kronecker) and not isinstance(left, Kronecker)
+class _Expansion(NamedTuple):
+    """The product with one operand expanded to dense: which one, what it costs, and the workspace it takes."""
+
+    left: bool
+    cost: int
+    scratch: int
+
+
+def _expansion(left: Structure, right: Structure) -> _Expansion:
+    """Return the cheaper of the two expansions; the right operand's if they cost the same."""
+    onto_right = product(left, Dense(right.rows, right.columns))
+    onto_left = product(Dense(left.rows, left.columns), right)
+    choices = (
+        _Expansion(False, expand_cost(right) + onto_right.cost, right.rows * right.columns + onto_right.scratch),
+        _Expansion(True, expand_cost(left) + onto_left.cost, left.rows * left.columns + onto_left.scratch),
+    )
+    return min(choices, key=lambda choice: choice.cost)
 
 
 def _cost_fallback(left: Structure, right: Structure) -> int:
-    if _expands_left(left, right):
-        return expand_cost(left) + product(Dense(left.rows, left.columns), right).cost
-    return expand_cost(right) + product(left, Dense(right.rows, right.columns)).cost
+    return _expansion(left, right).cost
 
 
 def _scratch_fallback(left: Structure, right: Structure) -> int:
-    if _expands_left(left, right):
-        return left.rows * left.columns + product(Dense(left.rows, left.columns), right).scratch
-    return right.rows * right.columns + product(left, Dense(right.rows, right.columns)).scratch
+    return _expansion(left, right).scratch
 
 
 def _expanded(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
-    expands_left = _expands_left(left.structure, right.structure)
+    expands_left = _expansion(left.structure, right.structure).left
     operand = left if expands_left else right
     rows, columns = operand.structure.rows, operand.structure.columns
     dense = Operand(Dense(rows, columns), (scratch[: rows * columns].reshape(rows, columns),))
@@ -47,7 +56,7 @@ def _expanded(kernels: Kernels, left: Operand, right: Operand, out: Operand, scr
 
 
 FALLBACK: Final = Rule(full, _cost_fallback, _expanded, _scratch_fallback)
-"""The one rule for pairs that the table declines: expand an operand to dense, then multiply with a dense operand."""
+"""The one rule for pairs that the table declines: expand the operand that makes it cheaper, then multiply."""
 
 
 PRODUCTS: Final[dict[tuple[type, type], Rule]] = {

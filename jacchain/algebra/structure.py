@@ -78,6 +78,10 @@ class Kronecker:
     left: Identity | Dense
     right: Identity | Dense
 
+    def __post_init__(self) -> None:
+        if isinstance(self.left, Identity) and isinstance(self.right, Identity):
+            raise SizeError("both factors are the identity", f"use Identity({self.rows})")
+
     @property
     def rows(self) -> int:
         """Number of outputs."""

@@ -14,9 +14,7 @@ from jacchain.algebra.structure import (
     Kronecker,
     Sparse,
     Structure,
-    block_diagonal,
     csr_arrays,
-    kronecker,
     sparse,
 )
 from jacchain.errors import FileError, JacchainError, unknown_name
@@ -238,13 +236,13 @@ def _structure(entry: StructureEntry | None, link: LinkEntry) -> Structure | str
         case None | str():
             return entry
         case KroneckerEntry(left, right):
-            return kronecker(_factor(left), _factor(right))
+            return Kronecker(_factor(left), _factor(right))
         case BlocksEntry(count, rows, columns):
             sizes = (
                 as_size(value, f"block {what}")
                 for value, what in ((count, "count"), (rows, "rows"), (columns, "columns"))
             )
-            return block_diagonal(*sizes)
+            return BlockDiagonal(*sizes)
         case SparseEntry(indptr, indices):
             return sparse(as_size(link.outputs, "outputs"), as_size(link.inputs, "inputs"), indptr, indices)
         case _:

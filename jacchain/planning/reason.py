@@ -30,13 +30,9 @@ def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: l
     sizes = chain.sizes
     if rivals and flops == baselines.get("forward") == baselines.get("reverse"):
         return "forward, reverse and the cheapest order cost the same"
-    if flops == baselines.get("forward"):
-        kept = _count(sizes[0], "column")
-        return f"forward is the cheapest order: the input d_0 = {sizes[0]:,} is narrow, so every product keeps {kept}"
-    if flops == baselines.get("reverse"):
-        kept = _count(sizes[-1], "row")
-        end = f"d_{len(chain)} = {sizes[-1]:,}"
-        return f"reverse is the cheapest order: the output {end} is narrow, so every product keeps {kept}"
+    for name, end, far, side in (("forward", 0, "output", "column"), ("reverse", len(chain), "input", "row")):
+        if flops == baselines.get(name):
+            return f"{name} is the cheapest order: {_sweep(sizes, end, far, side)}"
     saving = ""
     if rivals and flops:
         saving = f"{min(rivals) / flops:.3g} times fewer multiplications than the better of forward and reverse"
@@ -51,6 +47,17 @@ def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: l
             f"mixes directions around the narrow vertices {place} the chain (smallest d_{narrow} = {sizes[narrow]:,})"
         )
     return f"{start}: {saving}" if saving else start
+
+
+def _sweep(sizes: tuple[int, ...], end: int, far: str, side: str) -> str:
+    """Return why a sweep from one end of the chain is enough."""
+    narrow = sizes.index(min(sizes))
+    if sizes[end] == sizes[narrow]:
+        here = "output" if far == "input" else "input"
+        return f"the {here} d_{end} = {sizes[end]:,} is narrow, so every product keeps {_count(sizes[end], side)}"
+    if 0 < narrow < len(sizes) - 1:
+        return f"it narrows to the waist d_{narrow} = {sizes[narrow]:,} before it reaches the {far}"
+    return "these sizes and structures leave nothing to gain from another"
 
 
 def _count(count: int, noun: str) -> str:
