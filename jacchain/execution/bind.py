@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, final
 
 from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Calls, Kernels
-from jacchain.algebra.product import multiply_calls
+from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.execution.backend import Backend
@@ -86,7 +86,7 @@ class Binding:
 
     def _calls(self, step: Instruction, out: Operand, result: Array) -> Calls:
         operands = [self.values[k] for k in step.operands]
-        scratch = self._scratch(step, result)
+        scratch = self._scratch(step, operands, result)
         match step.op:
             case "point":
                 self.point = out.arrays[0].reshape(self.facts[0].inputs)
@@ -119,10 +119,18 @@ class Binding:
             return apply(self.kernels, x, self.kernels.xp.eye(size, dtype=self.dtype), target)
         return apply(self.kernels, x, operands[1].arrays[0], target)
 
-    def _scratch(self, step: Instruction, result: Array) -> Array:
+    def _scratch(self, step: Instruction, operands: list[Operand], result: Array) -> Array:
+        """Return the workspace of an instruction, of exactly as many numbers as it asks for."""
         if step.scratch < 0:
             return None
-        return self._flat(step.scratch, self.program.storages[step.scratch].size // self.dtype.itemsize, result)
+        match step.op:
+            case "multiply":
+                count = product(operands[0].structure, operands[1].structure).scratch
+            case "value":
+                count = self.facts[step.source].value_scratch
+            case _:
+                count = self.facts[step.source].local_scratch
+        return self._flat(step.scratch, count, result)
 
 
 def _first_touching_result(program: Program) -> int:

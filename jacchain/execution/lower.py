@@ -112,7 +112,7 @@ class _Writer:
     def finish(self, register: int, /) -> None:
         """Drop what nothing needs, and see that the last instruction leaves the Jacobian in an array of its own."""
         dense = self._dense(register)
-        needed = {dense}
+        needed = {dense, self.states[0], *self.seeds.values()}  # inputs stay: they are copied in, and checked
         for step in reversed(self.steps):
             if step.result in needed:
                 needed.update(step.operands)

@@ -224,8 +224,8 @@ class Executable:
 
     def _described(self, group: Group) -> str:
         step = group.instruction
-        if step.op == "point":
-            return "the input"
+        if step.op in ("point", "seed"):
+            return {"tangents": "the tangent v", "adjoints": "the adjoint u"}.get(step.mode, "the input")
         if step.source < 0:
             return "a product of local Jacobians"
         what = {"value": "the value", "local": "the local Jacobian"}.get(step.op, "the local Jacobian")

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import ClassVar, Literal, final
 
@@ -213,7 +214,7 @@ class Relu(Pointwise):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for max(x, 0)."""
-        return ((kernels.xp.maximum, (x, 0, y)),)
+        return ((partial(kernels.xp.maximum, out=y), (x, 0)),)
 
     def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
         """Return the calls for the step function with the chosen value at 0."""

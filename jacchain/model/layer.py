@@ -47,13 +47,13 @@ class Layer(ABC):
         facts = _facts(layer, point)
         y = np.empty(facts.outputs, point.dtype)
         scratch = np.empty(facts.value_scratch, point.dtype)
-        run(layer.value_calls(NUMPY, np.ascontiguousarray(point), y, scratch))
+        run(layer.value_calls(NUMPY, np.asarray(point, order="C"), y, scratch))
         return y
 
     @final
     def jacobian(self, x: ArrayLike, /) -> Matrix:
         """Return the local Jacobian at x: a structured matrix of outputs × inputs."""
-        point = np.ascontiguousarray(as_point(x))
+        point = np.asarray(as_point(x), order="C")
         layer, calls = converted(self, point.dtype)
         run(calls)
         facts = _facts(layer, point)

@@ -1,0 +1,347 @@
+"""The front door: all planners agree, results are the caller's own, and calls do arithmetic only."""
+
+import gc
+import threading
+import tracemalloc
+import weakref
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import compositions, structured_compositions
+from numpy.testing import assert_allclose, assert_array_equal
+
+import jacchain as jc
+from jacchain.errors import InfeasibleError, NonFiniteError, OptionError, SizeError
+from jacchain.layers import (
+    Exp,
+    LeftMultiply,
+    Linear,
+    Log,
+    MeanSquaredError,
+    Relu,
+    Reshape,
+    RightMultiply,
+    Square,
+    Sum,
+    Tanh,
+)
+from jacchain.planning.planner import PLANNERS
+from jacchain.workloads.workload import Settings, workload
+
+
+def weight(m, n, seed=0):
+    return np.random.default_rng(seed).normal(size=(m, n)) / np.sqrt(n)
+
+
+@given(structured_compositions())
+def test_every_planner_gives_the_dense_product_at_the_predicted_cost_and_peak(sample):
+    f = jc.Sequential(sample.layers)
+    for name in PLANNERS:
+        derivative = jc.jacobian(f, planner=name)
+        try:
+            found = derivative(sample.point)
+        except InfeasibleError:
+            continue  # a planner that needs tangents or adjoints which a function lacks
+        scale = np.abs(sample.product).max()
+        assert_allclose(found, sample.product, rtol=1e-10, atol=1e-13 * scale, err_msg=name)
+        program, counted = derivative.program(sample.point), derivative.count(sample.point)
+        assert program.flops == counted.multiplications
+        assert program.peak == counted.nbytes
+        expansion = sum(step.flops for step in program.instructions if step.op == "expand")
+        assert program.flops - expansion == derivative.plan(sample.point).flops
+
+
+@given(compositions())
+def test_every_planner_gives_the_same_jacobian_of_every_composition(sample):
+    f, x = sample
+    wanted = jc.jacobian(f)(x)
+    for name in PLANNERS:
+        try:
+            found = jc.jacobian(f, planner=name)(x)
+        except InfeasibleError:
+            continue
+        assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * max(1.0, np.abs(wanted).max()), err_msg=name)
+
+
+@given(compositions(), st.integers(1, 3))
+def test_jvp_and_vjp_are_products_with_the_jacobian(sample, count):
+    f, x = sample
+    j = jc.jacobian(f)(x)
+    matrix = j.reshape(-1, x.size)
+    outputs = j.shape[: j.ndim - x.ndim]
+    rng = np.random.default_rng(count)
+    v, u = rng.normal(size=(*x.shape, count)), rng.normal(size=(count, *outputs))
+    scale = {"rtol": 1e-9, "atol": 1e-10 * max(1.0, np.abs(matrix).max())}
+    assert_allclose(jc.jvp(f, x, v), (matrix @ v.reshape(-1, count)).reshape(*outputs, count), **scale)
+    assert_allclose(jc.vjp(f, x, u), (u.reshape(count, -1) @ matrix).reshape(count, *x.shape), **scale)
+    one, other = v[..., 0], u[0]
+    assert jc.jvp(f, x, one).shape == outputs
+    assert jc.vjp(f, x, other).shape == x.shape
+    # ⟨J v, u⟩ = ⟨v, Jᵀ u⟩
+    assert_allclose(np.vdot(jc.jvp(f, x, one), other), np.vdot(one, jc.vjp(f, x, other)), rtol=1e-8, atol=1e-9)
+
+
+@given(structured_compositions(dtype=np.float32))
+def test_float32_stays_float32(sample):
+    f = jc.Sequential(sample.layers)
+    found = jc.jacobian(f)(sample.point)
+    assert found.dtype == np.float32
+    assert_allclose(found, sample.product, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_the_wine_gradient_is_that_of_four_lines_of_numpy(name):
+    problem = workload("wine", Settings(hidden=5, dtype="float64"))
+    x, _, second, loss = (
+        getattr(layer, field, None)
+        for layer, field in zip(problem.function.layers, ("factor", "", "weight", "target"), strict=True)
+    )
+    s = np.tanh(problem.point @ x)
+    wanted = (second.T @ (2 / 178 * (second @ s - loss)) * (1 - s * s)) @ x.T
+    assert_allclose(problem.derivative(name)(problem.point), wanted, rtol=1e-12, atol=1e-15)
+
+
+def network(*sizes):
+    pairs = pairwise(sizes)
+    return jc.Sequential([layer for k, (n, m) in enumerate(pairs) for layer in (Linear(weight(m, n, k)), Tanh())])
+
+
+@pytest.mark.parametrize("size", [8, 300])  # copied out, and handed out
+def test_results_are_the_caller_s_own(size):
+    f = network(size, 4, size)
+    j = jc.jacobian(f)
+    rng = np.random.default_rng(0)
+    points = [rng.normal(size=size) for _ in range(6)]
+    held = [j(x) for x in points]
+    kept = [h.copy() for h in held]
+    views = [h[1:3] for h in held]
+    for x in points:
+        j(x)
+    for h, k in zip(held, kept, strict=True):
+        assert_array_equal(h, k)
+    del held, h
+    gc.collect()
+    for x in points:
+        j(x)
+    for view, k in zip(views, kept, strict=True):
+        assert_array_equal(view, k[1:3])
+
+
+def test_a_large_result_that_nobody_holds_is_used_again():
+    j = jc.jacobian(network(300, 4, 300))
+    x = np.ones(300)
+    first = j(x).__array_interface__["data"][0]
+    assert j(x).__array_interface__["data"][0] == first
+    held = j(x)
+    assert j(x).__array_interface__["data"][0] != held.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("size", [8, 300])
+def test_a_result_may_go_into_the_caller_s_array(size):
+    j = jc.jacobian(network(size, 4, size))
+    x = np.linspace(-1, 1, size)
+    wanted = j(x)
+    out = np.full((size, size), np.nan)
+    assert j(x, out=out) is out
+    assert_array_equal(out, wanted)
+    turned = np.full((size, size), np.nan, order="F")
+    assert_array_equal(j(x, out=turned), wanted)
+    assert_array_equal(jc.jacobian(network(size, 4, size), check=True)(x, out=out), wanted)
+    with pytest.raises(SizeError, match=r"out is float32 of shape \(3,\), but the result is float64"):
+        j(x, out=np.empty(3, np.float32))
+
+
+def test_the_steady_state_allocates_nothing():
+    f = network(400, 100, 20, 100, 400)
+    j, x, out = jc.jacobian(f), np.ones(400), np.empty((400, 400))
+    for _ in range(3):
+        j(x, out=out)
+        j(x)
+    tracemalloc.start()
+    j(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80_000, peak  # NumPy's own buffer of 8192 numbers; the smallest partial product is 320 kB
+
+
+def test_the_predicted_peak_bounds_what_is_allocated():
+    f = network(200, 50, 10, 50, 200)
+    x = np.ones(200)
+    jc.jacobian(f)(x)  # modules and plans are loaded
+    predicted = jc.jacobian(f).program(x).peak
+    g = network(200, 50, 10, 50, 200)
+    jc.jacobian(g).plan(x)
+    tracemalloc.start()
+    kept = jc.jacobian(g)
+    kept(x)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown <= predicted + 20_000
+    assert jc.jacobian(f).count(x).nbytes == predicted
+
+
+def test_calls_may_overlap_in_threads():
+    f = network(120, 30, 120)
+    j = jc.jacobian(f)
+    points = [np.full(120, 0.1 * k) for k in range(8)]
+    wanted = [j(x).copy() for x in points]
+    wrong = []
+
+    def work(k):
+        for _ in range(30):
+            if not np.array_equal(j(points[k]), wanted[k]):
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_calls_may_nest():
+    inner = jc.jacobian(network(3, 3))
+    layer = jc.Function(lambda x: x, jacobian=inner, outputs=3)
+    outer = jc.jacobian(jc.Sequential([layer, layer]))
+    assert_allclose(outer(np.zeros(3)), inner(np.zeros(3)) @ inner(np.zeros(3)))
+
+
+def test_parameters_changed_in_place_are_seen():
+    for dtype in (np.float64, np.float32):  # shared, and converted at every call
+        w = weight(3, 3).astype(dtype)
+        j = jc.jacobian(jc.Sequential([Linear(w), Tanh()]))
+        before = j(np.zeros(3))
+        w *= 2
+        assert_allclose(j(np.zeros(3)), 2 * before)
+    turned = np.asfortranarray(weight(3, 4))
+    j = jc.jacobian(Linear(turned))
+    turned[:] = 1
+    assert_allclose(j(np.zeros(4)), np.ones((3, 4)))
+
+
+def test_products_of_equal_layers_are_formed_once():
+    layer = Linear(weight(5, 5))
+    f = jc.Sequential([layer] * 4)
+    j = jc.jacobian(f)
+    x = np.ones(5)
+    assert_allclose(j(x), np.linalg.matrix_power(layer.weight, 4))
+    assert j.plan(x).flops == 3 * 125
+    balanced = jc.jacobian(jc.Sequential([layer, layer, Reshape((5,)), layer, layer]), planner="inward")
+    assert balanced.count(x).multiplications == balanced.program(x).flops <= 3 * 125
+
+
+def test_plans_are_made_once_per_shape_and_dtype():
+    f = jc.Sequential([Tanh(), Square()])
+    j = jc.jacobian(f)
+    x = np.ones(3)
+    assert j.plan(x) is j.plan(2 * x) is jc.jacobian(f).plan(x)
+    assert j.plan(x) is not j.plan(np.ones(4))
+    assert j.plan(x) is not j.plan(x.astype(np.float32))
+    assert j.plan(x) is not jc.jacobian(f, planner="forward").plan(x)
+
+
+def test_what_was_compiled_goes_with_its_composition():
+    f = jc.Sequential([Tanh()])
+    jc.jvp(f, np.ones(3), np.ones(3))
+    gone = weakref.ref(f)
+    del f
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_borrowed_jacobian_is_returned_as_a_copy():
+    w = weight(3, 2)
+    for j in (
+        jc.jacobian(Linear(w))(np.zeros(2)),
+        jc.jacobian(jc.Sequential([Linear(w), Reshape((3, 1))]))(np.zeros(2)),
+    ):
+        assert_array_equal(j.reshape(3, 2), w)
+        assert not np.shares_memory(j, w)
+
+
+def test_jacobians_have_the_shape_of_output_and_input():
+    f = jc.Sequential([LeftMultiply(weight(4, 2)), RightMultiply(weight(3, 5))])
+    assert jc.jacobian(f)(np.ones((2, 3))).shape == (4, 5, 2, 3)
+    assert jc.gradient(jc.Sequential([f, Sum()]))(np.ones((2, 3))).shape == (2, 3)
+    assert jc.jacobian(jc.Sequential([f, Sum()]))(np.ones((2, 3))).shape == (2, 3)
+    assert jc.jacobian(Sum())(np.float64(3.0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "x", [[1.0, 2.0], (1.0, 2.0), np.array([1.0, 9.0, 2.0])[::2], np.array([1.0, 2.0]).astype(">f8")]
+)
+def test_points_of_any_layout_are_taken(x):
+    assert_allclose(jc.jacobian(Square())(x), [[2.0, 0.0], [0.0, 4.0]])
+
+
+def test_the_point_is_not_written_to():
+    x = np.array([0.1, 0.2])
+    x.flags.writeable = False
+    for layer in (Square(), Tanh(), Exp(), Relu()):
+        jc.jacobian(jc.Sequential([layer, layer, layer]))(x)
+
+
+def test_checking_names_the_layer_and_lets_good_points_pass():
+    f = jc.Sequential([Square(), Log(), Exp()])
+    j = jc.jacobian(f, check=True)
+    assert_allclose(j([1.0, 2.0]), jc.jacobian(f)([1.0, 2.0]))
+    with pytest.raises(NonFiniteError, match=r"NaN or infinity in the input"):
+        j([np.nan, 1.0])
+    with pytest.raises(NonFiniteError, match=r"of layer 2 \(Log\)"), np.errstate(divide="ignore"):
+        j([0.0, 1.0])
+    assert jc.jacobian(f)([2.0, 1.0]).shape == (2, 2)
+    with pytest.raises(NonFiniteError, match="the input"):
+        jc.jvp(f, [np.inf, 1.0], [1.0, 1.0], check=True)
+    with pytest.raises(NonFiniteError, match="the adjoint u"):
+        jc.vjp(f, [1.0, 1.0], [np.nan, 1.0], check=True)
+
+
+def test_a_gradient_needs_one_output():
+    with pytest.raises(SizeError, match="a gradient needs one output, but Square gives 2"):
+        jc.gradient(Square())([1.0, 2.0])
+
+
+@pytest.mark.parametrize("f", [np.tanh, None, [Tanh()]])
+def test_what_is_no_composition_is_refused(f):
+    with pytest.raises(OptionError, match=r"wrap your own function in jacchain\.Function"):
+        jc.jacobian(f)
+
+
+def test_unknown_planners_are_refused_at_once():
+    with pytest.raises(OptionError, match="did you mean 'reverse'"):
+        jc.jacobian(Tanh(), planner="revers")
+
+
+def test_seeds_of_wrong_shape_are_refused():
+    f = jc.Sequential([Linear(weight(3, 2))])
+    with pytest.raises(SizeError, match=r"the tangent v has shape \(3,\), but x has shape \(2,\)"):
+        jc.jvp(f, np.ones(2), np.ones(3))
+    with pytest.raises(SizeError, match=r"the adjoint u has shape \(2,\), but f\(x\) has shape \(3,\)"):
+        jc.vjp(f, np.ones(2), np.ones(2))
+
+
+def test_one_tangent_and_one_adjoint_never_form_the_jacobian():
+    f = network(400, 300, 400)
+    x = np.ones(400)
+    jc.jvp(f, x, x)
+    jc.vjp(f, x, x)
+    from jacchain.derivatives import _COMPILED
+
+    for compiled in _COMPILED[f].values():
+        assert compiled.plan.flops == 2 * 400 * 300 + 300 + 400
+        assert compiled.run.program.peak < 8 * 4000
+
+
+def test_one_hot_losses_train():
+    x = np.random.default_rng(0).normal(size=(6, 40))
+    target = np.tanh(weight(2, 6, 9) @ x)
+    f = jc.Sequential([RightMultiply(x), Tanh(), MeanSquaredError(target)])
+    w, g = np.zeros((2, 6)), jc.gradient(f)
+    start = f(w)
+    for _ in range(200):
+        w -= g(w)
+    assert f(w) < 1e-3 * start
