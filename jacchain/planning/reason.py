@@ -35,7 +35,7 @@ def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: l
             return f"{name} is the cheapest order: {_sweep(sizes, end, far, side)}"
     saving = ""
     if rivals and flops:
-        saving = f"{min(rivals) / flops:.3g} times fewer multiplications than the better of forward and reverse"
+        saving = f"{_times(min(rivals), flops)} times fewer multiplications than the better of forward and reverse"
     narrow = sizes.index(min(sizes))
     if 0 < narrow < len(chain) and flops in (baselines.get("meet"), baselines.get("waist")):
         start = f"grows both ways from the waist d_{narrow} = {sizes[narrow]:,}"
@@ -60,6 +60,13 @@ def _sweep(sizes: tuple[int, ...], end: int, far: str, side: str) -> str:
     return "these sizes and structures leave nothing to gain from another"
 
 
+def _times(more: int, less: int) -> str:
+    """Return a ratio to three digits, in full."""
+    if more >= 1000 * less:
+        return f"{more // less:,}"
+    return f"{more / less:.3g}"
+
+
 def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' if count > 1 else ''}"
 
@@ -80,4 +87,4 @@ def _structure(chain: Chain, nodes: Sequence[Node]) -> str:
             dense += node.flops
     if actual == 0 or dense <= actual:
         return ""
-    return f"; structure makes it {dense / actual:.3g} times cheaper than dense links in the same order"
+    return f"; structure makes it {_times(dense, actual)} times cheaper than dense links in the same order"

@@ -28,14 +28,14 @@ def meet(chain: Chain, /) -> Draft:
     Dense links cost d_n d_k d_0 + Σ_{i=1}^{k-1} d_k d_i d_{i-1} + Σ_{i=k+2}^{n} d_i d_{i-1} d_k.
     """
     if chain.is_dense:
-        return meet_at(chain, _best_dense(chain, _dense_meet))
+        return meet_at(chain, _best_dense(chain, "meet", _dense_meet))
     return min((meet_at(chain, k) for k in _interior(chain, "meet")), key=lambda draft: draft.flops)
 
 
 def inward(chain: Chain, /) -> Draft:
     """Go forward from the input and in reverse from the output, up to an interior vertex k; the best k."""
     if chain.is_dense:
-        return inward_at(chain, _best_dense(chain, _dense_inward))
+        return inward_at(chain, _best_dense(chain, "inward", _dense_inward))
     return min((inward_at(chain, k) for k in _interior(chain, "inward")), key=lambda draft: draft.flops)
 
 
@@ -93,11 +93,11 @@ def _reverse(draft: Draft, first: int, last: int) -> int:
     return found
 
 
-def _best_dense(chain: Chain, cost: Callable[[tuple[int, ...], list[int], int], int]) -> int:
+def _best_dense(chain: Chain, planner: str, cost: Callable[[tuple[int, ...], list[int], int], int]) -> int:
     """Return the first interior vertex of least cost, from sums of neighbouring products Σ_{i≤k} d_i d_{i-1}."""
     sizes = chain.sizes
     sums = [0, *accumulate(a * b for a, b in pairwise(sizes))]
-    return min(_interior(chain, "an order from the middle"), key=lambda k: cost(sizes, sums, k))
+    return min(_interior(chain, planner), key=lambda k: cost(sizes, sums, k))
 
 
 def _dense_meet(sizes: tuple[int, ...], sums: list[int], k: int) -> int:
