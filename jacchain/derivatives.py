@@ -272,7 +272,7 @@ def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
         source, calls = converted(layer, dtype)
         sources.append(source)
         prologue += calls
-        extra += sum(copy.nbytes for _, (_, copy) in calls)
+        extra += sum(copy.nbytes for _, (copy, _) in calls)
     first = {id(layer): k for k, layer in reversed(list(enumerate(known)))}
     program = lower(
         found,

@@ -93,9 +93,9 @@ def _kronecker_kronecker(kernels: Kernels, left: Operand, right: Operand, out: O
             case Dense(), Dense():
                 calls.append((kernels.dot, (lefts.pop(0), rights.pop(0), targets.pop(0))))
             case Dense(), Identity():
-                calls.append((kernels.copy, (lefts.pop(0), targets.pop(0))))
+                calls.append((kernels.copyto, (targets.pop(0), lefts.pop(0))))
             case Identity(), Dense():
-                calls.append((kernels.copy, (rights.pop(0), targets.pop(0))))
+                calls.append((kernels.copyto, (targets.pop(0), rights.pop(0))))
     return tuple(calls)
 
 

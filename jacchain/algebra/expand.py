@@ -29,16 +29,16 @@ def expand_calls(kernels: Kernels, structure: Structure, arrays: Arrays, out: Ar
         case Identity(size):
             return (zeros, (kernels.fill, (1, out.reshape(-1)[:: size + 1])))
         case Diagonal(size):
-            return (zeros, (kernels.copy, (arrays[0], out.reshape(-1)[:: size + 1])))
+            return (zeros, (kernels.copyto, (out.reshape(-1)[:: size + 1], arrays[0])))
         case Dense():
-            return ((kernels.copy, (arrays[0], out)),)
+            return ((kernels.copyto, (out, arrays[0])),)
         case BlockDiagonal(count, rows, columns):
-            return (zeros, (kernels.copy, (arrays[0], _blocks(kernels, out, count, rows, columns))))
+            return (zeros, (kernels.copyto, (_blocks(kernels, out, count, rows, columns), arrays[0])))
         case Kronecker(Identity(count), Dense(rows, columns)):
-            return (zeros, (kernels.copy, (arrays[0], _blocks(kernels, out, count, rows, columns))))
+            return (zeros, (kernels.copyto, (_blocks(kernels, out, count, rows, columns), arrays[0])))
         case Kronecker(Dense(rows, columns), Identity(size)):
             spread = kernels.xp.einsum("icjc->cij", out.reshape(rows, size, columns, size))
-            return (zeros, (kernels.copy, (arrays[0], spread)))
+            return (zeros, (kernels.copyto, (spread, arrays[0])))
         case Kronecker(left, right):
             a, b = arrays
             grid = out.reshape(left.rows, right.rows, left.columns, right.columns)

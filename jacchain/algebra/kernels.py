@@ -51,7 +51,7 @@ class Kernels(Protocol):
     def segment_sum(self, a: Array, starts: Array, out: Array) -> object:
         """Sum the non-empty segments of `a` that begin at `starts` into `out`."""
 
-    def copy(self, a: Array, out: Array) -> object:
+    def copyto(self, out: Array, a: Array) -> object:
         """Write `a` into `out`."""
 
     def fill(self, value: float, out: Array) -> object:

@@ -37,10 +37,6 @@ def _segment_sum(a: Array, starts: Array, out: Array) -> None:
     np.add.reduceat(a, starts, out=out)
 
 
-def _copy(a: Array, out: Array) -> None:
-    np.copyto(out, a, casting="same_kind")
-
-
 def _fill(value: float, out: Array) -> None:
     out[...] = value
 
@@ -69,7 +65,7 @@ class NumpyKernels:
     dot_csr = staticmethod(_dot_csr)
     take = staticmethod(_take)
     segment_sum = staticmethod(_segment_sum)
-    copy = staticmethod(_copy)
+    copyto = staticmethod(np.copyto)
     fill = staticmethod(_fill)
     scatter = staticmethod(_scatter)
     expit = staticmethod(_expit)

@@ -27,7 +27,7 @@ def _keep_right(_left: Identity, right: Structure) -> Structure:
 
 
 def _copies(kernels: Kernels, kept: Operand, out: Operand) -> Calls:
-    return tuple((kernels.copy, (a, b)) for a, b in zip(kept.arrays, out.arrays, strict=True))
+    return tuple((kernels.copyto, (b, a)) for a, b in zip(kept.arrays, out.arrays, strict=True))
 
 
 def _pass_left(kernels: Kernels, left: Operand, _right: Operand, out: Operand, _scratch: Array) -> Calls:

@@ -59,9 +59,9 @@ class CountingKernels:
         """Pass on."""
         return self.kernels.segment_sum(a, starts, out)
 
-    def copy(self, a: Array, out: Array) -> object:
+    def copyto(self, out: Array, a: Array) -> object:
         """Pass on."""
-        return self.kernels.copy(a, out)
+        return self.kernels.copyto(out, a)
 
     def fill(self, value: float, out: Array) -> object:
         """Pass on."""

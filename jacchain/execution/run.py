@@ -138,10 +138,10 @@ class Executable:
         workspace = self.idle.pop() if self.idle else self._workspace()
         try:
             binding = workspace.binding
-            self.backend.kernels.copy(point, binding.point)
+            self.backend.kernels.copyto(binding.point, point)
             if seeds:
                 for name, seed in seeds.items():
-                    self.backend.kernels.copy(seed, binding.seeds[name])
+                    self.backend.kernels.copyto(binding.seeds[name], seed)
             if self.prologue:
                 run(self.prologue)
             if check:
@@ -191,9 +191,9 @@ class Executable:
         return _Workspace(self._binding(self.backend), self.shape)
 
     def _fill(self, binding: Binding, point: Array, seeds: dict[str, Array] | None) -> None:
-        self.backend.kernels.copy(point, binding.point)
+        self.backend.kernels.copyto(binding.point, point)
         for name, seed in (seeds or {}).items():
-            self.backend.kernels.copy(seed, binding.seeds[name])
+            self.backend.kernels.copyto(binding.seeds[name], seed)
         run(self.prologue)
 
     def _into(self, workspace: _Workspace, out: Array) -> Array:

@@ -12,7 +12,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Diagonal
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Reads, Shape
-from jacchain.model.layer import Layer, store
+from jacchain.model.layer import Layer, constant, store
 from jacchain.planning.graph import Link
 
 
@@ -100,7 +100,7 @@ class Tanh(Pointwise):
 
     def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
         """Return the calls for 1 - y²."""
-        return ((kernels.xp.multiply, (y, y, out)), (kernels.xp.subtract, (1, out, out)))
+        return ((kernels.xp.multiply, (y, y, out)), (kernels.xp.subtract, (constant(kernels, 1, y), out, out)))
 
 
 @final
@@ -114,7 +114,7 @@ class Sigmoid(Pointwise):
 
     def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
         """Return the calls for y (1 - y)."""
-        return ((kernels.xp.subtract, (1, y, out)), (kernels.xp.multiply, (y, out, out)))
+        return ((kernels.xp.subtract, (constant(kernels, 1, y), y, out)), (kernels.xp.multiply, (y, out, out)))
 
 
 @final
@@ -127,7 +127,7 @@ class Softplus(Pointwise):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for log(eˣ + e⁰)."""
-        return ((kernels.xp.logaddexp, (x, 0, y)),)
+        return ((kernels.xp.logaddexp, (x, constant(kernels, 0, x), y)),)
 
     def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
         """Return the calls for the logistic function."""
@@ -145,7 +145,7 @@ class Exp(Pointwise):
 
     def derivative_calls(self, kernels: Kernels, _x: Array, y: Array, out: Array, /) -> Calls:
         """Return the calls that copy y."""
-        return ((kernels.copy, (y, out)),)
+        return ((kernels.copyto, (out, y)),)
 
 
 @final
@@ -214,11 +214,11 @@ class Relu(Pointwise):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for max(x, 0)."""
-        return ((partial(kernels.xp.maximum, out=y), (x, 0)),)
+        return ((partial(kernels.xp.maximum, out=y), (x, constant(kernels, 0, x))),)
 
     def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
         """Return the calls for the step function with the chosen value at 0."""
-        return ((kernels.xp.heaviside, (x, self.at_zero, out)),)
+        return ((kernels.xp.heaviside, (x, constant(kernels, self.at_zero, x), out)),)
 
 
 @final
@@ -250,5 +250,6 @@ class Abs(Pointwise):
 
     def derivative_calls(self, kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
         """Return the calls for 2 step(x) - 1, with the step chosen at 0."""
-        step = (kernels.xp.heaviside, (x, (self.at_zero + 1) / 2, out))
-        return (step, (kernels.xp.multiply, (out, 2, out)), (kernels.xp.subtract, (out, 1, out)))
+        xp = kernels.xp
+        at_zero, one, two = (constant(kernels, value, x) for value in ((self.at_zero + 1) / 2, 1, 2))
+        return ((xp.heaviside, (x, at_zero, out)), (xp.multiply, (out, two, out)), (xp.subtract, (out, one, out)))

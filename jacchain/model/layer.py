@@ -146,8 +146,13 @@ def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
         array = getattr(layer, field.name)
         if isinstance(array, np.ndarray) and not (array.dtype == dtype and array.flags.c_contiguous):
             copies[field.name] = np.empty(array.shape, dtype)
-            calls.append((NUMPY.copy, (array, copies[field.name])))
+            calls.append((NUMPY.copyto, (copies[field.name], array)))
     return (replace(layer, **copies), tuple(calls)) if copies else (layer, ())
+
+
+def constant(kernels: Kernels, value: float, like: Array, /) -> Array:
+    """Return a number as an array without axes, which NumPy takes in half the time of a Python number."""
+    return kernels.xp.asarray(value, like.dtype)
 
 
 def store(out: Array, made: ArrayLike, what: str, /) -> None:

@@ -136,7 +136,7 @@ class RightMultiply(Layer):
 
     def local_calls(self, kernels: Kernels, _x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the calls that copy Xᵀ."""
-        return ((kernels.copy, (self.factor.T, out.arrays[0])),)
+        return ((kernels.copyto, (out.arrays[0], self.factor.T)),)
 
 
 @final
@@ -205,7 +205,7 @@ class Reshape(Layer):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls that copy the numbers."""
-        return ((kernels.copy, (x.reshape(y.shape), y)),)
+        return ((kernels.copyto, (y, x.reshape(y.shape))),)
 
     def local_calls(self, _kernels: Kernels, _x: Array, _y: Array, _out: Operand, _scratch: Array, /) -> Calls:
         """Return nothing: an identity has no numbers."""

@@ -10,7 +10,7 @@ from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, block_diagonal, sparse
 from jacchain.execution.source import Facts, Shape
-from jacchain.model.layer import Layer, as_parameter, described, refuse
+from jacchain.model.layer import Layer, as_parameter, constant, described, refuse
 from jacchain.model.linear import around
 from jacchain.planning.graph import Link
 
@@ -101,13 +101,13 @@ class MeanSquaredError(Layer):
         return (
             (xp.subtract, (x, self.target, gap.reshape(x.shape))),
             (xp.dot, (gap[None, :], gap[:, None], y.reshape(1, 1))),
-            (xp.multiply, (y, 1 / x.size, y)),
+            (xp.multiply, (y, constant(kernels, 1 / x.size, x), y)),
         )
 
     def local_calls(self, kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the calls for 2 (S - T) / size."""
         xp, gap = kernels.xp, out.arrays[0].reshape(x.shape)
-        return ((xp.subtract, (x, self.target, gap)), (xp.multiply, (gap, 2 / x.size, gap)))
+        return ((xp.subtract, (x, self.target, gap)), (xp.multiply, (gap, constant(kernels, 2 / x.size, x), gap)))
 
 
 @final
@@ -153,7 +153,7 @@ class CrossEntropy(Layer):
         """Return the calls for the averaged sum."""
         xp, t = kernels.xp, self.target
         work = scratch[: x.size].reshape(x.shape)
-        average = (xp.multiply, (y, 1 / self._count, y))
+        average = (xp.multiply, (y, constant(kernels, 1 / self._count, x), y))
         if not self.logits:
             # a class that is not wanted adds nothing, even where its probability is 0
             wanted = xp.empty(t.shape, bool)
@@ -183,7 +183,7 @@ class CrossEntropy(Layer):
                 (xp.not_equal, (t, 0, wanted)),
                 (kernels.fill, (0, gap)),
                 (_divide_where, (xp, t, x, gap, wanted)),
-                (xp.multiply, (gap, -1 / self._count, gap)),
+                (xp.multiply, (gap, constant(kernels, -1 / self._count, x), gap)),
             )
         total = xp.empty(xp.sum(t, self.axis, keepdims=True).shape, t.dtype)
         return (
@@ -192,7 +192,7 @@ class CrossEntropy(Layer):
             (xp.sum, (t, self.axis, None, total, True)),
             (xp.multiply, (gap, total, gap)),
             (xp.subtract, (gap, t, gap)),
-            (xp.multiply, (gap, 1 / self._count, gap)),
+            (xp.multiply, (gap, constant(kernels, 1 / self._count, x), gap)),
         )
 
 
