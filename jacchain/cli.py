@@ -14,7 +14,7 @@ from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS, as_chain, plan
 
 if TYPE_CHECKING:
-    from jacchain.workloads.workload import Workload
+    from jacchain.workloads.problem import Problem
 
 USAGE: Final = 2
 SHELLS: Final = ("bash", "zsh", "fish")
@@ -241,7 +241,7 @@ def _styled(text: str) -> str:
     return "\n".join(lines)
 
 
-def _measured(problem: "Workload", planner: str, check: bool) -> tuple[Any, ...]:
+def _measured(problem: "Problem", planner: str, check: bool) -> tuple[Any, ...]:
     from jacchain.workloads.differences import compare
     from jacchain.workloads.race import race
 
@@ -253,7 +253,7 @@ def _measured(problem: "Workload", planner: str, check: bool) -> tuple[Any, ...]
     return laps, result, difference
 
 
-def _run_text(problem: "Workload", planner: str, check: bool) -> str:
+def _run_text(problem: "Problem", planner: str, check: bool) -> str:
     from jacchain.report.text import run_text
 
     laps, result, difference = _measured(problem, planner, check)
@@ -262,7 +262,7 @@ def _run_text(problem: "Workload", planner: str, check: bool) -> str:
     return text
 
 
-def _run_json(problem: "Workload", planner: str, check: bool) -> str:
+def _run_json(problem: "Problem", planner: str, check: bool) -> str:
     from jacchain.report.document import run_to_json
 
     laps, result, difference = _measured(problem, planner, check)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Arrays, Kernels, run
 from jacchain.algebra.numpy_kernels import NUMPY
+from jacchain.algebra.pattern import transpose, transposed
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import (
@@ -19,7 +20,6 @@ from jacchain.algebra.structure import (
     Structure,
     array_shapes,
     sparse,
-    transpose,
 )
 from jacchain.algebra.structure import block_diagonal as block_diagonal_structure
 from jacchain.algebra.structure import kronecker as kronecker_structure
@@ -65,8 +65,6 @@ class Matrix:
         """The transpose; the arrays are shared where the layout allows."""
         match self.structure:
             case Sparse():
-                from jacchain.algebra.pattern import transposed
-
                 flipped = transposed(self.structure)
                 return Matrix(flipped.structure, (self.arrays[0][flipped.order],))
             case Identity() | Diagonal():

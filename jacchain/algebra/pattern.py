@@ -145,3 +145,30 @@ def product_triples(left: Structure, right: Structure, /) -> Triples:
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
     return Triples(a.source[entry][order], b.source[other][order], starts)
+
+
+def transpose(structure: Structure, /) -> Structure:
+    """Return the structure of the transpose.
+
+    Examples
+    --------
+    >>> transpose(Dense(2, 3))
+    Dense(rows=3, columns=2)
+    """
+    match structure:
+        case Identity() | Diagonal():
+            return structure
+        case Dense():
+            return Dense(structure.columns, structure.rows)
+        case Kronecker():
+            return Kronecker(_transpose_factor(structure.left), _transpose_factor(structure.right))
+        case BlockDiagonal():
+            return BlockDiagonal(structure.count, structure.block_columns, structure.block_rows)
+        case Sparse():
+            return transposed(structure).structure
+        case _:
+            assert_never(structure)
+
+
+def _transpose_factor(factor: Identity | Dense) -> Identity | Dense:
+    return factor if isinstance(factor, Identity) else Dense(factor.columns, factor.rows)

@@ -276,32 +276,3 @@ def array_shapes(structure: Structure, /) -> tuple[tuple[int, ...], ...]:
             return ((structure.nonzeros,),)
         case _:
             assert_never(structure)
-
-
-def transpose(structure: Structure, /) -> Structure:
-    """Return the structure of the transpose.
-
-    Examples
-    --------
-    >>> transpose(Dense(2, 3))
-    Dense(rows=3, columns=2)
-    """
-    match structure:
-        case Identity() | Diagonal():
-            return structure
-        case Dense():
-            return Dense(structure.columns, structure.rows)
-        case Kronecker():
-            return Kronecker(_transpose_factor(structure.left), _transpose_factor(structure.right))
-        case BlockDiagonal():
-            return BlockDiagonal(structure.count, structure.block_columns, structure.block_rows)
-        case Sparse():
-            from jacchain.algebra.pattern import transposed
-
-            return transposed(structure).structure
-        case _:
-            assert_never(structure)
-
-
-def _transpose_factor(factor: Identity | Dense) -> Identity | Dense:
-    return factor if isinstance(factor, Identity) else Dense(factor.columns, factor.rows)

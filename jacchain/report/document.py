@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jacchain.algebra.kernels import Array
     from jacchain.workloads.differences import Difference
+    from jacchain.workloads.problem import Problem
     from jacchain.workloads.race import Lap
-    from jacchain.workloads.workload import Workload
 
 SCHEMA = "jacchain.run/v1"
 
 
-def run_to_json(problem: "Workload", laps: "Sequence[Lap]", result: "Array", difference: "Difference | None", /) -> str:
+def run_to_json(problem: "Problem", laps: "Sequence[Lap]", result: "Array", difference: "Difference | None", /) -> str:
     """Return a run as JSON: for every order the predicted and counted costs and the milliseconds of a call."""
     document = {
         "schema": SCHEMA,

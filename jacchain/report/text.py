@@ -8,8 +8,8 @@ from jacchain.planning.plan import Plan
 
 if TYPE_CHECKING:  # so that printing a plan loads no workload
     from jacchain.workloads.differences import Difference
+    from jacchain.workloads.problem import Problem
     from jacchain.workloads.race import Lap
-    from jacchain.workloads.workload import Workload
 
 WIDTH = 80
 INDENT = 10
@@ -43,7 +43,7 @@ def plan_text(plan: Plan, /) -> str:
 
 
 def run_text(
-    problem: "Workload", laps: "Sequence[Lap]", result: Sequence[float], difference: "Difference | None", /
+    problem: "Problem", laps: "Sequence[Lap]", result: Sequence[float], difference: "Difference | None", /
 ) -> str:
     """Return what a run found: its plan, the rivals in multiplications and milliseconds, values, and the check."""
     first = laps[0]

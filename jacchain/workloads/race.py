@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jacchain.algebra.kernels import Array
 from jacchain.derivatives import Jacobian
 from jacchain.planning.plan import Plan
-from jacchain.workloads.workload import Workload
+from jacchain.workloads.problem import Problem
 
 BATCH_SECONDS = 0.001
 """Calls that are shorter are timed several at once."""
@@ -28,13 +28,13 @@ class Lap(NamedTuple):
 
 
 def race(
-    problem: Workload, planners: Sequence[str], /, *, seconds: float = 1.0, tick: Callable[[], None] = lambda: None
+    problem: Problem, planners: Sequence[str], /, *, seconds: float = 1.0, tick: Callable[[], None] = lambda: None
 ) -> list[Lap]:
     """Time the derivative by every planner, in turn, for about so many seconds in all.
 
     Parameters
     ----------
-    problem : Workload
+    problem : Problem
     planners : sequence of str
     seconds : float
         At least three rounds are run, however long they take.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jacchain.layers import LeftMultiply, MeanSquaredError, RightMultiply, Tanh
 from jacchain.model.sequential import Sequential
-from jacchain.workloads.workload import Dtype, Workload
+from jacchain.workloads.problem import Dtype, Problem
 
 
 class WineData(NamedTuple):
@@ -35,7 +35,7 @@ def wine_data() -> WineData:
     return WineData((features - features.mean(axis=1, keepdims=True)) / spread, raw[None, :, 13] - 1)
 
 
-def wine(hidden: int = 16, *, seed: int = 0, dtype: Dtype = "float32") -> Workload:
+def wine(hidden: int = 16, *, seed: int = 0, dtype: Dtype = "float32") -> Problem:
     """Return the mean squared error of W2 tanh(W1 X) as a function of W1.
 
     Parameters
@@ -57,7 +57,7 @@ def wine(hidden: int = 16, *, seed: int = 0, dtype: Dtype = "float32") -> Worklo
         MeanSquaredError(data.targets.astype(dtype)),
     ]
     column = ", ".join(f"{value:.6g}" for value in data.features[:3, 0])
-    return Workload(
+    return Problem(
         "wine",
         f"gradient of the mean squared error with respect to W1 ({hidden} x {inputs})",
         Sequential(layers),

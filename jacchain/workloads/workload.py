@@ -1,31 +1,13 @@
-"""What a built-in problem is, and all of them by name."""
+"""The built-in problems by name."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from jacchain.algebra.kernels import Array
-from jacchain.derivatives import Jacobian, gradient, jacobian
 from jacchain.errors import OptionError, SizeError, unknown_name
-from jacchain.model.sequential import Sequential
 from jacchain.planning.graph import as_size
-
-Dtype = Literal["float32", "float64"]
-DTYPES: tuple[Dtype, ...] = ("float32", "float64")
-
-
-class Workload(NamedTuple):
-    """A function, the point at which its derivative is wanted, and what to say about them."""
-
-    name: str
-    title: str
-    function: Sequential
-    point: Array
-    wants: Literal["gradient", "jacobian"]
-    notes: tuple[str, ...]
-
-    def derivative(self, planner: str, /) -> Jacobian:
-        """Return the wanted derivative by a planner."""
-        return (gradient if self.wants == "gradient" else jacobian)(self.function, planner=planner)
+from jacchain.workloads.networks import autoencoder, chain
+from jacchain.workloads.problem import DTYPES, Dtype, Problem
+from jacchain.workloads.wine import wine
 
 
 class Settings(NamedTuple):
@@ -41,7 +23,7 @@ DEFAULTS = Settings()
 WORKLOADS = ("wine", "autoencoder", "chain")
 
 
-def workload(name: str, settings: Settings = DEFAULTS, /) -> Workload:
+def workload(name: str, settings: Settings = DEFAULTS, /) -> Problem:
     """Return a built-in problem.
 
     Parameters
@@ -71,12 +53,8 @@ def workload(name: str, settings: Settings = DEFAULTS, /) -> Workload:
     if settings.seed < 0:
         raise OptionError(f"seed {settings.seed} is negative", "give a whole number of at least 0")
     if name == "wine":
-        from jacchain.workloads.wine import wine
-
         hidden = as_size(16 if settings.hidden is None else settings.hidden, "hidden")
         return wine(hidden, seed=settings.seed, dtype=settings.dtype or "float32")
-    from jacchain.workloads.networks import autoencoder, chain
-
     made = {"autoencoder": autoencoder, "chain": chain}[name]
     return made(_sizes(settings.dims), seed=settings.seed, dtype=settings.dtype or "float64")
 

@@ -11,9 +11,10 @@ from jacchain.algebra.expand import expand_calls, expand_cost
 from jacchain.algebra.kernels import run
 from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
+from jacchain.algebra.pattern import transpose
 from jacchain.algebra.product import PRODUCTS, multiply_calls, product
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import STRUCTURES, array_shapes, sparse, stored, transpose
+from jacchain.algebra.structure import STRUCTURES, array_shapes, sparse, stored
 from jacchain.errors import SizeError
 from jacchain.execution.count import CountingKernels
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import dense_sizes, mixed_chains, structure_chains
 
-from jacchain.algebra.structure import transpose
+from jacchain.algebra.pattern import transpose
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain, Link, chain_of_sizes
