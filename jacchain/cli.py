@@ -158,7 +158,7 @@ def plan_command(
             if count is not None and count < 1:
                 raise CommandLineError(f"{name} is {count}", "give a whole number of at least 1")
     found = plan(problem or (), planner=planner, tangents=tangents, adjoints=adjoints)
-    click.echo(found.to_json() if as_json else _plan_text(found))
+    _echo(found.to_json() if as_json else _plan_text(found))
 
 
 @main_group.command(
@@ -194,7 +194,7 @@ def run_command(
 
     with _as_usage():
         problem = load(workload, Settings(hidden, dims, seed, dtype))
-    click.echo(_run_json(problem, planner, check) if as_json else _run_text(problem, planner, check))
+    _echo(_run_json(problem, planner, check) if as_json else _run_text(problem, planner, check))
 
 
 @main_group.command("completion", cls=_Command, examples=('eval "$(jacchain completion bash)"',))
@@ -222,6 +222,20 @@ def _read_chain(file: str) -> Any:
             f"cannot read {file}: {error.strerror}", "give the path of a chain file, or - to read it from a pipe"
         ) from None
     return chain_from_text(content, source=file)
+
+
+PLAIN: Final = {"→": "->", "⊗": "(x)", "…": "..."}
+"""What stands for a sign that the output cannot show."""
+
+
+def _echo(text: str) -> None:
+    """Print text, with plain signs where the output's encoding lacks the right ones."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        for sign, plain in PLAIN.items():
+            text = text.replace(sign, plain)
+    click.echo(text)
 
 
 def _plan_text(found: Plan) -> str:
@@ -273,7 +287,7 @@ def _run_json(problem: "Problem", planner: str, check: bool) -> str:
 
 def _verdict(difference: Any, text: str) -> None:
     if difference is not None and not difference.agrees:
-        click.echo(text)
+        _echo(text)
         raise CheckError(
             f"the derivative differs from central differences by {difference.error:.1e}",
             "this is a defect of jacchain: please report it with the command you ran",

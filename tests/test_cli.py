@@ -1,6 +1,7 @@
 """The command line as its users meet it: output, exit codes, and two lines for every error."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -212,3 +213,10 @@ def test_a_closed_pipe_is_no_traceback():
     process = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert process.stdout == "{\n"
     assert "Traceback" not in process.stderr
+
+
+def test_signs_that_the_output_cannot_show_are_written_plainly():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "jacchain", "plan", "--dims", "13,16,1"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "chain     13 -> 16 -> 1 (2 links)" in process.stdout

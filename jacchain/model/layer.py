@@ -98,7 +98,12 @@ def refuse(expected: str, /) -> NoReturn:
 
 def described(shape: Shape, /) -> str:
     """Return how messages speak of a shape."""
-    return f"{shape[0]} inputs" if len(shape) == 1 else f"shape {shape}"
+    return counted(shape[0], "input") if len(shape) == 1 else f"shape {shape}"
+
+
+def counted(count: int, noun: str, /) -> str:
+    """Return a number with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def as_point(values: ArrayLike, /, what: str = "the input") -> Array:

@@ -11,7 +11,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Structure, kronecker, sparse
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Shape
-from jacchain.model.layer import Layer, as_parameter, refuse
+from jacchain.model.layer import Layer, as_parameter, counted, refuse
 from jacchain.planning.graph import Link
 
 
@@ -40,7 +40,7 @@ class Linear(Layer):
         """Return facts: the input is a vector of W's width."""
         m, n = self.weight.shape
         if shape != (n,):
-            refuse(f"{n} inputs")
+            refuse(counted(n, "input"))
         return Facts(inputs=shape, outputs=(m,), link=Link(n, m, name=self.name), reads="", borrowed=True)
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:

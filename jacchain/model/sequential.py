@@ -9,7 +9,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.errors import OptionError, SizeError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.function import Function
-from jacchain.model.layer import Layer, as_point
+from jacchain.model.layer import Layer, as_point, counted
 from jacchain.model.linear import Linear
 from jacchain.model.loss import CrossEntropy, MeanSquaredError
 
@@ -37,7 +37,7 @@ class Sequential:
     array([0., 0.])
     >>> Sequential([Linear([[1.0, 0.0]]), Tanh(), Linear([[1.0, 0.0]])])
     Traceback (most recent call last):
-    jacchain.errors.SizeError: layer 2 (Tanh) gives 1 outputs but layer 3 (Linear) takes 2 inputs
+    jacchain.errors.SizeError: layer 2 (Tanh) gives 1 output but layer 3 (Linear) takes 2 inputs
     make the sizes equal, or put a Reshape in between
     """
 
@@ -89,7 +89,7 @@ def facts_at(layers: tuple[Layer, ...], shape: Shape, /, *, first: int = 0) -> t
             facts = layers[k].facts(shape)
         except SizeError as error:
             before = f"layer {k} ({layers[k - 1].name}) gives" if k else "the input has"
-            what = f"{shape[0]} {'outputs' if k else 'numbers'}" if len(shape) == 1 else f"shape {shape}"
+            what = counted(shape[0], "output" if k else "number") if len(shape) == 1 else f"shape {shape}"
             problem = f"{before} {what} but layer {k + 1} ({layers[k].name}) {error.what}"
             raise SizeError(problem, error.cure) from None
         found.append(facts)
