@@ -319,9 +319,12 @@ def _progress(what: str, stream: TextIO | None = None) -> Iterator[Callable[[], 
 def main() -> None:
     """Run the command line; every error is two lines and an exit code."""
     try:
-        main_group.main(standalone_mode=False)
+        main_group.main(prog_name="jacchain", standalone_mode=False)
     except JacchainError as error:
         _fail(error.what, error.cure, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(USAGE)
     except click.UsageError as error:
         where = f"{error.ctx.command_path} --help" if error.ctx else "jacchain --help"
         _fail(error.format_message(), f"see {where}", USAGE)

@@ -1,5 +1,6 @@
 """The front door for people with a model: Jacobian, gradient, Jacobian-vector and vector-Jacobian products."""
 
+from collections import deque
 from typing import Any, NamedTuple, final
 from weakref import WeakKeyDictionary
 
@@ -224,12 +225,20 @@ def vjp(
     return result.reshape(result.shape[1:]) if seed.shape == outputs else result
 
 
+_ALONE: deque[Sequential] = deque(maxlen=16)
+"""Compositions of the single layers that were differentiated last, so that these are not planned anew every time."""
+
+
 def _composition(f: object) -> Sequential:
     match f:
         case Sequential():
             return f
         case Layer():
-            return Sequential([f])
+            for known in tuple(_ALONE):
+                if known.layers[0] is f:
+                    return known
+            _ALONE.append(Sequential([f]))
+            return _ALONE[-1]
         case _:
             raise OptionError(
                 f"cannot differentiate {f!r}",

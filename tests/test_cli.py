@@ -183,6 +183,12 @@ def test_help_begins_with_examples(call, arguments):
     assert max(map(len, out.split("\n"))) <= 80
 
 
+def test_no_command_shows_the_help(call):
+    code, out, err = call()
+    assert (code, err) == (2, "")
+    assert out.startswith("Examples:")
+
+
 def test_the_version_is_the_package_s(call):
     assert call("--version") == (0, f"jacchain {jc.__version__}\n", "")
 

@@ -1,8 +1,9 @@
 """Rules with a dense operand on one side and a dense, block-diagonal or sparse one on the other."""
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels
 from jacchain.algebra.rule import Operand, Rule, full
 from jacchain.algebra.structure import BlockDiagonal, Dense, Sparse, csr_arrays, stored
 
@@ -40,17 +41,33 @@ def _dense_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, 
     return ((kernels.matmul, (stacked, right.arrays[0], target)),)
 
 
-def _csr_parts(operand: Operand) -> tuple[Any, ...]:
-    indptr, indices = csr_arrays(operand.structure)
-    return operand.arrays[0], indices, indptr, (operand.structure.rows, operand.structure.columns)
+PANEL = 1 << 17
+"""Sparse products make a result of their own before it is copied; panels of at most so many numbers keep it small."""
+
+
+def _panels(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    step = max(1, PANEL // columns)
+    return ((first, min(first + step, rows)) for first in range(0, rows, step))
 
 
 def _sparse_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    return ((kernels.csr_dot, (kernels.csr(*_csr_parts(left)), right.arrays[0], out.arrays[0])),)
+    structure: Sparse = left.structure
+    indptr, indices = csr_arrays(structure)
+    calls: list[Call] = []
+    for first, last in _panels(structure.rows, right.structure.columns):
+        entries = slice(int(indptr[first]), int(indptr[last]))
+        parts = left.arrays[0][entries], indices[entries], indptr[first : last + 1] - indptr[first]
+        panel = kernels.csr(*parts, (last - first, structure.columns))
+        calls.append((kernels.csr_dot, (panel, right.arrays[0], out.arrays[0][first:last])))
+    return tuple(calls)
 
 
 def _dense_sparse(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    return ((kernels.dot_csr, (left.arrays[0], kernels.csr_transposed(*_csr_parts(right)), out.arrays[0])),)
+    structure: Sparse = right.structure
+    indptr, indices = csr_arrays(structure)
+    turned = kernels.csr_transposed(right.arrays[0], indices, indptr, (structure.rows, structure.columns))
+    panels = _panels(left.structure.rows, structure.columns)
+    return tuple((kernels.dot_csr, (left.arrays[0][a:b], turned, out.arrays[0][a:b])) for a, b in panels)
 
 
 RULES: Final[dict[tuple[type, type], Rule]] = {

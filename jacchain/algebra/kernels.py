@@ -60,6 +60,9 @@ class Kernels(Protocol):
     def scatter(self, a: Array, index: Array, out: Array) -> object:
         """Write `a` to the places `index` of the 1-D array `out`."""
 
+    def xlogy(self, a: Array, b: Array, out: Array) -> object:
+        """Write a·log b into `out`, and 0 where a is 0."""
+
     def expit(self, a: Array, out: Array) -> object:
         """Write the logistic function of `a` into `out`."""
 

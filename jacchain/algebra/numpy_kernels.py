@@ -51,6 +51,12 @@ def _expit(a: Array, out: Array) -> None:
     expit(a, out)
 
 
+def _xlogy(a: Array, b: Array, out: Array) -> None:
+    from scipy.special import xlogy
+
+    xlogy(a, b, out)
+
+
 @final
 class NumpyKernels:
     """The operations on NumPy arrays."""
@@ -68,6 +74,7 @@ class NumpyKernels:
     copyto = staticmethod(np.copyto)
     fill = staticmethod(_fill)
     scatter = staticmethod(_scatter)
+    xlogy = staticmethod(_xlogy)
     expit = staticmethod(_expit)
 
 

@@ -71,6 +71,10 @@ class CountingKernels:
         """Pass on."""
         return self.kernels.scatter(a, index, out)
 
+    def xlogy(self, a: Array, b: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.xlogy(a, b, out)
+
     def expit(self, a: Array, out: Array) -> object:
         """Pass on."""
         return self.kernels.expit(a, out)

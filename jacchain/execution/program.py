@@ -82,7 +82,7 @@ class Program:
 
     @property
     def peak(self) -> int:
-        """Predicted bytes: workspace, result, and converted copies of parameters."""
+        """Predicted bytes of workspace, result, and converted copies of parameters."""
         return self.workspace + self.result_bytes + self.extra
 
     def __str__(self) -> str:

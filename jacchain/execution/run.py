@@ -213,7 +213,8 @@ class Executable:
     def _checked(self, binding: Binding, out: Array | None) -> Array:
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
         for group in [*binding.groups, *binding.tail(result.reshape(self._matrix_shape()))]:
-            run(group.calls)
+            with np.errstate(all="ignore"):  # what it would warn of is found below
+                run(group.calls)
             for array in (binding.point,) if group.instruction.op == "point" else group.arrays:
                 if not np.isfinite(array).all():
                     raise NonFiniteError(f"NaN or infinity in {self._described(group)}", "look at that layer's input")

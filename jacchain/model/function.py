@@ -9,7 +9,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, Structure
+from jacchain.algebra.structure import Dense, Diagonal, Structure, array_shapes
 from jacchain.errors import OptionError, SizeError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, store
@@ -124,7 +124,7 @@ class Function(Layer):
 
     def local_calls(self, _kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the call of the Jacobian."""
-        return ((_store_jacobian, (out, self.full, x, self.label)),)
+        return ((_store_jacobian, (out, self.full, x, self.facts(x.shape).outputs, self.label)),)
 
     def tangent_calls(self, _kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
         """Return the calls of the jvp, one a column."""
@@ -156,13 +156,14 @@ def _store_product(
     store(out, made.reshape(-1), what)
 
 
-def _store_jacobian(out: Operand, jacobian: Callable[[Array], Any], x: Array, name: str) -> None:
-    made = jacobian(x)
-    arrays = _arrays(made, out.structure, name)
-    for target, array in zip(out.arrays, arrays, strict=True):
+def _store_jacobian(out: Operand, jacobian: Callable[[Array], Any], x: Array, outputs: Shape, name: str) -> None:
+    for target, array in zip(out.arrays, _arrays(jacobian(x), out.structure, name), strict=True):
         found = np.asarray(array)
-        if found.size == target.size and isinstance(out.structure, Dense):
-            found = found.reshape(target.shape)
+        match out.structure:  # a shape that follows the input's and output's own is as good
+            case Dense() if found.shape == outputs + x.shape:
+                found = found.reshape(target.shape)
+            case Diagonal() if found.shape == x.shape:
+                found = found.reshape(target.shape)
         store(target, found, f"the jacobian of {name}")
 
 
@@ -171,4 +172,10 @@ def _arrays(made: Any, structure: Structure, name: str) -> tuple[Any, ...]:
         if made.structure != structure:
             raise SizeError(f"the jacobian of {name} is {made.structure}, not {structure}", "state its structure=")
         return made.arrays
-    return made if isinstance(made, tuple) else (made,)
+    found = made if isinstance(made, tuple) else (made,)
+    if len(found) != len(array_shapes(structure)):
+        wanted = len(array_shapes(structure))
+        raise SizeError(
+            f"the jacobian of {name} gives {len(found)} arrays, not {wanted}", "return a Matrix, or its arrays"
+        )
+    return found

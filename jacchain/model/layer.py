@@ -107,7 +107,7 @@ def counted(count: int, noun: str, /) -> str:
 
 
 def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
-    """Return a float32 or float64 array, or raise a DtypeError that says what to do.
+    """Return a float32 or float64 array that is not empty, or raise an error that says what to do.
 
     Examples
     --------
@@ -118,6 +118,8 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     """
     array = values if type(values) is np.ndarray else np.asarray(values)
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        if array.size == 0:
+            raise SizeError(f"{what} is empty: its shape is {array.shape}", "give at least one number")
         return array
     if array.dtype.kind in "iub":
         cure = "convert it first, for example with numpy.asarray(x, dtype=float)"
@@ -133,8 +135,6 @@ def as_parameter(values: ArrayLike, ndim: int | None, what: str, /) -> Array:
     array = as_point(values, what)
     if ndim is not None and array.ndim != ndim:
         raise SizeError(f"{what} has {array.ndim} axes, not {ndim}", f"give an array of {ndim} axes")
-    if array.size == 0:
-        raise SizeError(f"{what} is empty: its shape is {array.shape}", "give at least one number")
     return array
 
 

@@ -1,8 +1,9 @@
 """Softmax and the losses that networks end in."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 
@@ -51,13 +52,7 @@ class Softmax(Layer):
         xp = kernels.xp
         before, _, after = around(x.shape, self.axis)
         x, y, total = (a.reshape(before, -1, after) for a in (x, y, scratch[: before * after]))
-        return (
-            (xp.max, (x, 1, total, True)),
-            (xp.subtract, (x, total, y)),
-            (xp.exp, (y, y)),
-            (xp.sum, (y, 1, None, total, True)),
-            (xp.divide, (y, total, y)),
-        )
+        return (*_shifted_exponentials(kernels, x, 1, y, total, total), (xp.divide, (y, total, y)))
 
     def local_calls(self, kernels: Kernels, _x: Array, y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the calls for diag(y) - y yᵀ in every block."""
@@ -93,7 +88,7 @@ class MeanSquaredError(Layer):
 
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the input has the target's shape."""
-        return _loss_facts(self, self.target, shape, reads_in_place=True)
+        return _loss_facts(self, self.target, shape, in_place="x")
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the mean square."""
@@ -147,73 +142,76 @@ class CrossEntropy(Layer):
 
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the input has the target's shape."""
-        return _loss_facts(self, self.target, shape, reads_in_place=False)
+        groups = 2 * self._count if self.logits else 0
+        return _loss_facts(self, self.target, shape, in_place="" if self.logits else "x", groups=groups)
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the averaged sum."""
         xp, t = kernels.xp, self.target
         work = scratch[: x.size].reshape(x.shape)
-        average = (xp.multiply, (y, constant(kernels, 1 / self._count, x), y))
+        average = (xp.multiply, (y, constant(kernels, -1 / self._count, x), y))
         if not self.logits:
-            # a class that is not wanted adds nothing, even where its probability is 0
-            wanted = xp.empty(t.shape, bool)
-            return (
-                (kernels.fill, (1, work)),
-                (xp.not_equal, (t, 0, wanted)),
-                (_log_where, (xp, x, work, wanted)),
-                (xp.multiply, (work, t, work)),
-                (xp.sum, (work, None, None, y)),
-                (xp.negative, (y, y)),
-                average,
-            )
+            return ((kernels.xlogy, (t, x, work)), (xp.sum, (work, None, None, y)), average)
+        top, total = self._groups(scratch[x.size :])
         return (
-            (_log_softmax, (xp, x, self.axis, work)),
+            *_shifted_exponentials(kernels, x, self.axis, work, top, total),
+            (xp.log, (total, total)),
+            (xp.subtract, (x, top, work)),
+            (xp.subtract, (work, total, work)),
             (xp.multiply, (work, t, work)),
             (xp.sum, (work, None, None, y)),
-            (xp.negative, (y, y)),
             average,
         )
 
-    def local_calls(self, kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
+    def local_calls(self, kernels: Kernels, x: Array, _y: Array, out: Operand, scratch: Array, /) -> Calls:
         """Return the calls for - T / P, or for softmax(x) ΣT - T, each averaged."""
         xp, t, gap = kernels.xp, self.target, out.arrays[0].reshape(x.shape)
         if not self.logits:
-            wanted = xp.empty(t.shape, bool)
+            # a class that is not wanted adds nothing, even where its probability is 0
+            tiny = constant(kernels, xp.finfo(x.dtype).tiny, x)
             return (
-                (xp.not_equal, (t, 0, wanted)),
-                (kernels.fill, (0, gap)),
-                (_divide_where, (xp, t, x, gap, wanted)),
+                (partial(xp.maximum, out=gap), (x, tiny)),
+                (xp.divide, (t, gap, gap)),
                 (xp.multiply, (gap, constant(kernels, -1 / self._count, x), gap)),
             )
-        total = xp.empty(xp.sum(t, self.axis, keepdims=True).shape, t.dtype)
+        top, total = self._groups(scratch)
         return (
-            (_log_softmax, (xp, x, self.axis, gap)),
-            (xp.exp, (gap, gap)),
+            *_shifted_exponentials(kernels, x, self.axis, gap, top, total),
+            (xp.divide, (gap, total, gap)),
             (xp.sum, (t, self.axis, None, total, True)),
             (xp.multiply, (gap, total, gap)),
             (xp.subtract, (gap, t, gap)),
             (xp.multiply, (gap, constant(kernels, 1 / self._count, x), gap)),
         )
 
-
-def _log_where(xp: Any, x: Array, out: Array, wanted: Array) -> None:
-    xp.log(x, out=out, where=wanted)
-
-
-def _divide_where(xp: Any, a: Array, b: Array, out: Array, wanted: Array) -> None:
-    xp.divide(a, b, out=out, where=wanted)
+    def _groups(self, scratch: Array) -> tuple[Array, Array]:
+        """Return two pieces of workspace with one number for each distribution."""
+        shape = list(self.target.shape)
+        shape[self.axis] = 1
+        return scratch[: self._count].reshape(shape), scratch[self._count : 2 * self._count].reshape(shape)
 
 
-def _log_softmax(xp: Any, x: Array, axis: int, out: Array) -> None:
-    shifted = xp.subtract(x, xp.max(x, axis, keepdims=True), out)
-    total = xp.log(xp.sum(xp.exp(shifted), axis, keepdims=True))
-    xp.subtract(shifted, total, out)
+def _shifted_exponentials(kernels: Kernels, x: Array, axis: int, out: Array, top: Array, total: Array) -> Calls:
+    """Return the calls for `top` = max x, `out` = exp(x - top) and `total` = Σ out along an axis."""
+    xp = kernels.xp
+    return (
+        (xp.max, (x, axis, top, True)),
+        (xp.subtract, (x, top, out)),
+        (xp.exp, (out, out)),
+        (xp.sum, (out, axis, None, total, True)),
+    )
 
 
-def _loss_facts(layer: Layer, target: Array, shape: Shape, *, reads_in_place: bool) -> Facts:
+def _loss_facts(layer: Layer, target: Array, shape: Shape, *, in_place: Literal["", "x"], groups: int = 0) -> Facts:
     if shape != target.shape:
         refuse(described(target.shape))
     size = prod(shape)
-    link = Link(size, 1, structure=Dense(1, size), name=layer.name)
-    in_place: Literal["", "x"] = "x" if reads_in_place else ""
-    return Facts(inputs=shape, outputs=(), link=link, reads="x", local_in_place=in_place, value_scratch=size)
+    return Facts(
+        inputs=shape,
+        outputs=(),
+        link=Link(size, 1, structure=Dense(1, size), name=layer.name),
+        reads="x",
+        local_in_place=in_place,
+        value_scratch=size + groups,
+        local_scratch=groups,
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jacchain.algebra.structure import Dense
 from jacchain.planning.graph import Chain
-from jacchain.planning.node import Multiply, Node
+from jacchain.planning.node import Adjoint, Local, Multiply, Node
 
 
 def reason(chain: Chain, planner: str, nodes: Sequence[Node], flops: int, baselines: Mapping[str, int], /) -> str:
@@ -13,7 +13,7 @@ def reason(chain: Chain, planner: str, nodes: Sequence[Node], flops: int, baseli
     Examples
     --------
     >>> from jacchain.planning.graph import chain_of_sizes
-    >>> reason(chain_of_sizes([9, 2, 9, 9]), "optimal", (), 324, {"forward": 891, "reverse": 891, "meet": 324})
+    >>> reason(chain_of_sizes([9, 2, 9, 9]), "optimal", (), 324, {"forward": 891, "reverse": 891, "waist": 324})
     'grows both ways from the waist d_1 = 2: 2.75 times fewer multiplications than the better of forward and reverse'
     """
     if len(chain) == 1:
@@ -22,11 +22,12 @@ def reason(chain: Chain, planner: str, nodes: Sequence[Node], flops: int, baseli
         return f"the {planner} order, as asked for; 'optimal' may be cheaper"
     if len(chain) == 2:
         return "two links make one product, so there is only one order" + _structure(chain, nodes)
+    split = _split(nodes) if nodes else None
     rivals = [baselines[name] for name in ("forward", "reverse") if name in baselines]
-    return _direction(chain, flops, baselines, rivals) + _structure(chain, nodes)
+    return _direction(chain, flops, baselines, rivals, split) + _structure(chain, nodes)
 
 
-def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: list[int]) -> str:
+def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: list[int], split: int | None) -> str:
     sizes = chain.sizes
     if rivals and flops == baselines.get("forward") == baselines.get("reverse"):
         return "forward, reverse and the cheapest order cost the same"
@@ -37,10 +38,10 @@ def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: l
     if rivals and flops:
         saving = f"{_times(min(rivals), flops)} times fewer multiplications than the better of forward and reverse"
     narrow = sizes.index(min(sizes))
-    if 0 < narrow < len(chain) and flops in (baselines.get("meet"), baselines.get("waist")):
+    if 0 < narrow < len(chain) and flops == baselines.get("waist"):
         start = f"grows both ways from the waist d_{narrow} = {sizes[narrow]:,}"
-    elif flops in (baselines.get("meet"), baselines.get("inward")):
-        start = "meets in the middle"
+    elif split is not None and flops in (baselines.get("meet"), baselines.get("inward")):
+        start = f"joins what lies before and after d_{split} = {sizes[split]:,} last"
     else:
         place = "inside" if 0 < narrow < len(chain) else "at the end of"
         start = (
@@ -58,6 +59,19 @@ def _sweep(sizes: tuple[int, ...], end: int, far: str, side: str) -> str:
     if 0 < narrow < len(sizes) - 1:
         return f"it narrows to the waist d_{narrow} = {sizes[narrow]:,} before it reaches the {far}"
     return "these sizes and structures leave nothing to gain from another"
+
+
+def _split(nodes: Sequence[Node]) -> int | None:
+    """Return the vertex at which the last product joins its operands; None if the last step is not a product."""
+    root = nodes[-1]
+    if not isinstance(root, Multiply):
+        return None
+    found = nodes[root.left]
+    while not isinstance(found, Local):
+        if isinstance(found, Adjoint):
+            return found.link
+        found = nodes[found.right]
+    return found.link
 
 
 def _times(more: int, less: int) -> str:

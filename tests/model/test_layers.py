@@ -211,6 +211,8 @@ def test_layers_that_make_no_sense_are_refused(make, message):
     ("options", "message"),
     [
         ({"jacobian": lambda x: np.ones((3, 3))}, r"the jacobian of f gives shape \(3, 3\), not \(2, 3\)"),
+        ({"jacobian": lambda x: np.ones((3, 2))}, r"the jacobian of f gives shape \(3, 2\), not \(2, 3\)"),
+        ({"jacobian": lambda x: (np.ones((2, 3)), 1)}, "gives 2 arrays, not 1"),
         ({"jvp": lambda x, v: v}, r"the jvp of f gives shape \(3,\), not \(2,\)"),
         ({"vjp": lambda x, u: u}, r"the vjp of f gives shape \(2,\), not \(3,\)"),
         ({"jacobian": lambda x: np.ones((2, 3), complex)}, "the jacobian of f gives complex128"),
@@ -227,6 +229,12 @@ def test_a_function_s_value_must_have_the_stated_shape():
     layer = jc.Function(lambda x: x, outputs=2, jvp=lambda x, v: v)
     with pytest.raises(SizeError, match=r"gives shape \(3,\), not \(2,\)"):
         layer.value(np.ones(3))
+
+
+def test_a_diagonal_may_have_the_point_s_shape():
+    layer = jc.Function(np.cos, jacobian=lambda x: -np.sin(x), structure="diagonal", outputs=(2, 2))
+    x = np.arange(4.0).reshape(2, 2)
+    assert_allclose(jc.jacobian(layer)(x).reshape(4, 4), np.diag(-np.sin(x).reshape(-1)))
 
 
 @given(compositions())

@@ -131,6 +131,7 @@ def test_printing_a_plan_gives_the_bracketing_the_cost_and_the_reason():
         ([1, 5, 5, 5], "reverse", "as asked for"),
         ([9, 2, 9, 9], "optimal", "reverse is the cheapest order: it narrows to the waist d_1 = 2"),
         ([9, 9, 2, 9], "optimal", "forward is the cheapest order: it narrows to the waist d_2 = 2"),
+        ([5, 4, 5, 5, 20], "optimal", "joins what lies before and after d_3 = 5 last"),
         ([90, 90, 2, 90, 90], "optimal", "grows both ways from the waist d_2 = 2"),
         ([5, 5, 5, 5], "optimal", "cost the same"),
         ([100, 1, 100, 1, 100, 1, 100], "optimal", "fewer multiplications"),
