@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ def _sizes(_ctx: click.Context, _option: click.Parameter, text: str | None) -> l
         return None
     parts = [part.strip() for part in text.split(",")]
     for part in parts:
-        if not part.lstrip("+-").isdecimal():
+        if not re.fullmatch(r"[+-]?[0-9]{1,1000}", part):
             raise CommandLineError(
                 f"{part!r} in --dims is not a whole number", "write sizes with commas, such as 13,16,1"
             )
@@ -93,8 +94,9 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-def _completed_planner(_ctx: click.Context, _option: click.Parameter, start: str) -> list[str]:
-    return [name for name in PLANNERS if name.startswith(start)]
+def _completing(*words: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return a shell completion from fixed words."""
+    return lambda _ctx, _parameter, start: [word for word in words if word.startswith(start)]
 
 
 _shared = _options(
@@ -104,7 +106,7 @@ _shared = _options(
         show_default=True,
         metavar="NAME",
         callback=_planner,
-        shell_complete=_completed_planner,
+        shell_complete=_completing(*PLANNERS),
         help=f"One of {', '.join(PLANNERS)}.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
@@ -171,11 +173,18 @@ def plan_command(
         "jacchain run chain --seed 7 --json",
     ),
 )
-@click.argument("workload", metavar="wine|autoencoder|chain")
+@click.argument(
+    "workload", metavar="wine|autoencoder|chain", shell_complete=_completing("wine", "autoencoder", "chain")
+)
 @click.option("--hidden", type=int, metavar="H", help="Hidden units of wine.  [default: 16]")
 @click.option("--dims", callback=_sizes, metavar="D0,D1,...", help="Sizes of autoencoder or chain.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
-@click.option("--dtype", metavar="float32|float64", help="Of all arrays.  [default: the workload's own]")
+@click.option(
+    "--dtype",
+    metavar="float32|float64",
+    shell_complete=_completing("float32", "float64"),
+    help="Of all arrays.  [default: the workload's own]",
+)
 @click.option("--check", is_flag=True, help="Compare with central differences; exit code 4 if they differ.")
 @_shared
 def run_command(
@@ -213,6 +222,8 @@ def _read_chain(file: str) -> Any:
     from jacchain.planning.document import chain_from_text
 
     if file == "-":
+        if sys.stdin is None:
+            raise FileError("standard input is closed", "pipe a chain file into it")
         return chain_from_text(sys.stdin.buffer.read(), source="standard input")
     try:
         with open(file, "rb") as stream:
@@ -231,7 +242,7 @@ PLAIN: Final = {"→": "->", "⊗": "(x)", "…": "..."}
 def _echo(text: str) -> None:
     """Print text, with plain signs where the output's encoding lacks the right ones."""
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
         for sign, plain in PLAIN.items():
             text = text.replace(sign, plain)
@@ -246,7 +257,7 @@ def _plan_text(found: Plan) -> str:
 
 def _styled(text: str) -> str:
     """Return text with its first words bold, where a terminal shows it and colour is welcome."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     lines = []
     for line in text.split("\n"):

@@ -32,10 +32,23 @@ class _Key(NamedTuple):
 
 
 class _Compiled(NamedTuple):
-    """A plan and its program, bound to the layers."""
+    """A plan and its program, and the shape of the function's value."""
 
     plan: Plan
     run: Executable
+    outputs: Shape
+
+
+class _Ready(NamedTuple):
+    """What the last call used: most calls come with the same shape and dtype."""
+
+    shape: Shape
+    dtype: "np.dtype[Any]"
+    run: Executable
+
+
+KEPT = 32
+"""Compiled derivatives kept for one composition; the oldest goes first."""
 
 
 _COMPILED: WeakKeyDictionary[Sequential, dict[_Key, _Compiled]] = WeakKeyDictionary()
@@ -49,18 +62,18 @@ class Jacobian:
     Planned and compiled once per shape and dtype of the point; after that a call does arithmetic only.
     """
 
-    __slots__ = ("_compiled", "_ready", "check", "is_gradient", "layers", "planner")
+    __slots__ = ("_compiled", "_ready", "check", "composition", "is_gradient", "planner")
 
     def __init__(self, f: "Sequential | Layer", planner: str, *, check: bool, is_gradient: bool) -> None:
         composition = _composition(f)
-        if planner not in PLANNERS:
+        if planner not in tuple(PLANNERS):
             unknown_name("planner", planner, PLANNERS)
-        self.layers = composition.layers
+        self.composition = composition
         self.planner = planner
         self.check = check
         self.is_gradient = is_gradient
         self._compiled = _COMPILED.setdefault(composition, {})
-        self._ready: dict[tuple[Shape, np.dtype[Any]], Executable] = {}
+        self._ready: _Ready | None = None
 
     def __call__(self, x: ArrayLike, /, *, out: Array | None = None) -> Array:
         """Return the Jacobian at x, of the output's shape followed by x's; a gradient has x's shape.
@@ -81,10 +94,10 @@ class Jacobian:
             With ``check=True``: NaN or infinity, with the layer's name.
         """
         point = as_point(x)
-        ready = self._ready.get((point.shape, point.dtype))
-        if ready is None:
-            ready = self._ready[point.shape, point.dtype] = self._at(point).run
-        return ready(point, out=out, check=self.check)
+        ready = self._ready
+        if ready is None or ready.shape != point.shape or ready.dtype != point.dtype:
+            ready = self._ready = _Ready(point.shape, point.dtype, self._at(point).run)
+        return ready.run(point, out=out, check=self.check)
 
     def plan(self, x: ArrayLike, /) -> Plan:
         """Return the plan for points of x's shape and dtype."""
@@ -99,11 +112,22 @@ class Jacobian:
         point = as_point(x)
         return self._at(point).run.count(point)
 
+    def release(self) -> None:
+        """Drop the plans, programs and buffers kept for this composition; the next call makes them anew."""
+        self._compiled.clear()
+        self._ready = None
+
     def _at(self, point: Array) -> _Compiled:
         key = _Key(point.shape, point.dtype, self.planner, None, None, self.is_gradient)
-        if key not in self._compiled:
-            self._compiled[key] = _compile(self.layers, point, key)
-        return self._compiled[key]
+        return _remembered(self.composition.layers, self._compiled, point, key)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # buffers and the calls that hold views of them are not copied but made anew
+        return _restored, (self.composition, self.planner, self.check, self.is_gradient)
+
+
+def _restored(f: Sequential, planner: str, check: bool, is_gradient: bool) -> Jacobian:
+    return Jacobian(f, planner, check=check, is_gradient=is_gradient)
 
 
 def jacobian(f: "Sequential | Layer", /, *, planner: str = "optimal", check: bool = False) -> Jacobian:
@@ -212,15 +236,14 @@ def vjp(
     """
     point = as_point(x)
     seed = as_point(u, "the adjoint u")
-    composition = _composition(f)
-    outputs = facts_at(resolved(composition.layers, point), point.shape)[-1].outputs
+    outputs = _seeded(f, point, planner, adjoints=1).outputs
     if seed.shape != outputs and seed.shape[1:] != outputs:
         raise SizeError(
             f"the adjoint u has shape {seed.shape}, but f(x) has shape {outputs}",
             f"give shape {outputs}, or {('q', *outputs)} for q adjoints",
         )
     count = 1 if seed.shape == outputs else seed.shape[0]
-    compiled = _seeded(composition, point, planner, adjoints=count)
+    compiled = _seeded(f, point, planner, adjoints=count)
     result = compiled.run(point, seeds={"adjoints": seed.reshape(count, -1)}, check=check)
     return result.reshape(result.shape[1:]) if seed.shape == outputs else result
 
@@ -252,9 +275,17 @@ def _seeded(
     composition = _composition(f)
     compiled = _COMPILED.setdefault(composition, {})
     key = _Key(point.shape, point.dtype, planner, tangents, adjoints, is_gradient=False)
-    if key not in compiled:
-        compiled[key] = _compile(composition.layers, point, key)
-    return compiled[key]
+    return _remembered(composition.layers, compiled, point, key)
+
+
+def _remembered(layers: tuple[Layer, ...], compiled: dict[_Key, _Compiled], point: Array, key: _Key) -> _Compiled:
+    found = compiled.get(key)
+    if found is None:
+        found = _compile(layers, point, key)
+        while len(compiled) >= KEPT:
+            compiled.pop(next(iter(compiled)), None)
+        compiled[key] = found
+    return found
 
 
 def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
@@ -282,12 +313,14 @@ def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
         sources.append(source)
         prologue += calls
         extra += sum(copy.nbytes for _, (copy, _) in calls)
-    first = {id(layer): k for k, layer in reversed(list(enumerate(known)))}
+    # the same layer for the same inputs has the same local Jacobian, if that is constant
+    uses = [(id(layer), fact.inputs) for layer, fact in zip(known, facts, strict=True)]
+    first = {use: k for k, use in reversed(list(enumerate(uses)))}
     program = lower(
         found,
         facts,
         [layer.name for layer in known],
-        same=[first[id(layer)] for layer in known],
+        same=[first[use] for use in uses],
         tangents=key.tangents is not None,
         itemsize=dtype.itemsize,
         extra=extra,
@@ -295,4 +328,5 @@ def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
     outputs = facts[-1].outputs if key.adjoints is None else (key.adjoints,)
     inputs = point.shape if key.tangents is None else (key.tangents,)
     shape = point.shape if key.is_gradient else outputs + inputs
-    return _Compiled(found, Executable(program, sources, facts, dtype, shape, prologue=tuple(prologue)))
+    run = Executable(program, sources, facts, dtype, shape, prologue=tuple(prologue))
+    return _Compiled(found, run, facts[-1].outputs)

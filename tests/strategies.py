@@ -18,6 +18,7 @@ from jacchain.algebra.structure import (
     Structure,
     array_shapes,
     sparse,
+    sparse_like,
 )
 from jacchain.planning.graph import Chain, Link
 
@@ -44,7 +45,9 @@ def sizes_for(kind: type, rows: int | None = None, *, most: int = 8) -> st.Searc
         case _ if kind is Dense:
             return st.builds(Dense, size, st.integers(1, most))
         case _ if kind is Sparse:
-            return size.flatmap(_sparse_of(most))
+            return st.one_of(
+                size.flatmap(_sparse_of(most)), _composite(size, st.integers(1, 4), blocks=False, spread=True)
+            )
         case _ if kind is BlockDiagonal:
             return _composite(size, st.integers(1, 4), blocks=True)
         case _ if kind is Kronecker:
@@ -68,12 +71,14 @@ def _pattern(mask: NDArray[np.bool_]) -> Sparse:
 
 
 @st.composite
-def _composite(draw, sizes, factors, *, blocks):
+def _composite(draw, sizes, factors, *, blocks, spread=False):
     rows = draw(sizes)
     count = draw(st.sampled_from(divisors(rows)))
     inner = rows // count
     if blocks:
         return BlockDiagonal(count, inner, draw(factors))
+    if spread:
+        return sparse_like(Kronecker(Dense(count, draw(factors)), Identity(inner)))
     shape = draw(st.sampled_from(["left", "right", "both"]))
     left = Dense(count, draw(factors)) if shape != "right" else Identity(count)
     right = Dense(inner, draw(factors)) if shape != "left" else Identity(inner)

@@ -85,11 +85,17 @@ def test_seeds_are_planned(call):
         (["plan", "--dims", "13,-4"], 2, "size d_1 is -4"),
         (["plan", "--dims", "13,1.5"], 2, "'1.5' in --dims is not a whole number"),
         (["plan", "--dims", "13,,1"], 2, "'' in --dims"),
+        (["plan", "--dims=--13,1"], 2, "'--13' in --dims"),
+        (["plan", "--dims", "9" * 5000 + ",1"], 2, "in --dims is not a whole number"),
         (["plan", "--dims", "13"], 2, "1 sizes make no link\n  give at least two"),
         (["plan", "--dims", "13,1", "--planner", "optimum"], 2, "unknown planner 'optimum'\n  did you mean 'optimal'?"),
         (["plan", "--dims", "13,1", "--tangents", "0"], 2, "--tangents is 0"),
         (["plan", "--dims", "13,1", "--planner", "meet"], 3, "meet needs an interior vertex"),
-        (["plan", "--dims", "1,1,1,1,1,1,1,1,1,1,1", "--planner", "exhaustive"], 3, "exhaustive tries every order"),
+        (
+            ["plan", "--dims", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "--planner", "exhaustive"],
+            3,
+            "exhaustive tries every order",
+        ),
         (["plan", "missing.json"], 1, "cannot read missing.json: No such file or directory\n  give the path"),
         (["plan", "--sizes", "3"], 2, "No such option"),
         (["paln"], 2, "paln"),
@@ -226,3 +232,8 @@ def test_signs_that_the_output_cannot_show_are_written_plainly():
     command = [sys.executable, "-m", "jacchain", "plan", "--dims", "13,16,1"]
     process = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "chain     13 -> 16 -> 1 (2 links)" in process.stdout
+
+
+def test_numbers_beyond_floating_point_are_printed(call):
+    code, out, _ = call("plan", "--dims", "9" * 400 + ",3,2")
+    assert (code, "E+" in out or "e+" in out) == (0, True)

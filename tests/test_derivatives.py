@@ -1,9 +1,12 @@
 """The front door: all planners agree, results are the caller's own, and calls do arithmetic only."""
 
+import copy
 import gc
+import pickle
 import threading
 import tracemalloc
 import weakref
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +17,8 @@ from networks import compositions, structured_compositions
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jacchain as jc
-from jacchain.errors import InfeasibleError, NonFiniteError, OptionError, SizeError
+from jacchain.derivatives import _COMPILED
+from jacchain.errors import DtypeError, InfeasibleError, NonFiniteError, OptionError, SizeError
 from jacchain.layers import (
     Exp,
     LeftMultiply,
@@ -24,6 +28,7 @@ from jacchain.layers import (
     Relu,
     Reshape,
     RightMultiply,
+    Softmax,
     Square,
     Sum,
     Tanh,
@@ -339,8 +344,6 @@ def test_one_tangent_and_one_adjoint_never_form_the_jacobian():
     x = np.ones(400)
     jc.jvp(f, x, x)
     jc.vjp(f, x, x)
-    from jacchain.derivatives import _COMPILED
-
     for compiled in _COMPILED[f].values():
         assert compiled.plan.flops == 2 * 400 * 300 + 300 + 400
         assert compiled.run.program.peak < 8 * 4000
@@ -355,3 +358,139 @@ def test_one_hot_losses_train():
     for _ in range(200):
         w -= g(w)
     assert f(w) < 1e-3 * start
+
+
+def test_copies_of_a_jacobian_compute_anew():
+    f = network(3, 3)
+    j = jc.jacobian(f)
+    a, b = np.zeros(3), np.ones(3)
+    wanted = j(a)
+    j(b)
+    for copied in (copy.deepcopy(j), copy.copy(j), pickle.loads(pickle.dumps(j))):
+        assert_array_equal(copied(a), wanted)
+    assert_array_equal(jc.jacobian(copy.deepcopy(f))(a), wanted)
+
+
+def test_functions_of_users_cannot_write_into_what_they_are_given():
+    def spoil(x, *_):
+        x *= 2
+        return x
+
+    class Spoil(jc.Elementwise):
+        def function(self, x):
+            return spoil(x)
+
+        def derivative(self, x):
+            return spoil(x)
+
+    layers = [
+        jc.Function(spoil, jvp=lambda x, v: v, outputs=3),
+        jc.Function(lambda x: x, jacobian=spoil, outputs=3, structure="diagonal"),
+        jc.Function(lambda x: x, jvp=lambda x, v: spoil(v), outputs=3),
+        jc.Function(lambda x: x, vjp=lambda x, u: spoil(u), outputs=3),
+        Spoil(),
+    ]
+    for layer in layers:
+        with pytest.raises(ValueError, match="read-only"):
+            jc.jacobian(jc.Sequential([layer, Square()]))(np.ones(3))
+
+
+def test_a_layer_may_be_used_at_several_shapes():
+    a, b = weight(4, 4), weight(6, 5)
+    once, between = LeftMultiply(a), RightMultiply(b)
+    f = jc.Sequential([once, between, once, once])
+    x = weight(4, 6)
+    for name in PLANNERS:
+        found = jc.jacobian(f, planner=name)(x).reshape(20, 24)
+        assert_allclose(found, np.kron(a @ a @ a, b.T), rtol=1e-10)
+    total = Sum(axis=0)
+    assert_array_equal(jc.jacobian(jc.Sequential([total, total]))(np.ones((2, 3))), np.ones((2, 3)))
+
+
+def test_changing_the_shape_of_a_result_leaves_later_ones_alone():
+    j = jc.jacobian(network(300, 4, 300))
+    result = j(np.ones(300))
+    result.shape = (-1,)
+    result.flags.writeable = False
+    del result
+    again = j(np.ones(300))
+    assert again.shape == (300, 300)
+    assert again.flags.writeable
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_arrays_that_cannot_take_the_result_are_refused(check):
+    j = jc.jacobian(Square(), check=check)
+    frozen = np.empty((3, 3))
+    frozen.flags.writeable = False
+    for out in (np.zeros((3, 3), int), np.zeros((4, 3, 3)), [0.0], frozen):
+        with pytest.raises(SizeError, match="out is"):
+            j(np.ones(3), out=out)
+
+
+def test_masked_and_ragged_inputs_are_refused():
+    with pytest.raises(DtypeError, match="masked"):
+        jc.jacobian(Square())(np.ma.array([1.0, 2.0], mask=[False, True]))
+    with pytest.raises(SizeError, match="no array"):
+        jc.jacobian(Square())([[1.0], [1.0, 2.0]])
+
+
+def test_parameters_that_are_not_floating_point_are_left_alone():
+    @dataclass(frozen=True, eq=False)
+    class Scale(jc.Elementwise):
+        which: np.ndarray
+
+        def function(self, x):
+            return x * (self.which > 0)
+
+        def derivative(self, x):
+            return 1.0 * (self.which > 0)
+
+    layer = Scale(np.array([1, 0]))
+    assert_array_equal(jc.jacobian(layer)(np.ones(2)), np.diag([1.0, 0.0]))
+
+
+def test_nan_in_a_parameter_is_named():
+    w = np.eye(3)
+    w[0, 1] = np.nan
+    with pytest.raises(NonFiniteError, match=r"the local Jacobian of layer 1 \(Linear\)"):
+        jc.jacobian(Linear(w), check=True)(np.ones(3))
+
+
+def test_planning_allocates_no_result():
+    assert jc.jacobian(Tanh()).plan(np.ones(300_000)).flops == 0
+
+
+def test_a_network_on_columns_is_planned_at_once():
+    # (A⊗I)·diagonal is a pattern of millions of entries, which no plan may write out just to look at it
+    layers = [LeftMultiply(weight(h, n)) for n, h in ((20, 500), (500, 500), (500, 10))]
+    net = [layers[0], Tanh(), layers[1], Tanh(), layers[2], Softmax(axis=0), MeanSquaredError(np.zeros((10, 500)))]
+    plan = jc.gradient(jc.Sequential(net)).plan(np.ones((20, 500)))
+    assert plan.flops == plan.baselines["reverse"].flops
+
+
+def test_what_is_kept_is_bounded_and_can_be_released():
+    f = jc.Sequential([Tanh()])
+    j = jc.jacobian(f)
+    for n in range(1, 50):
+        j(np.ones(n))
+    assert len(_COMPILED[f]) <= 32
+    j.release()
+    assert not _COMPILED[f]
+    assert_allclose(j(np.zeros(2)), np.eye(2))
+    with pytest.raises(AttributeError):
+        f.layers = ()
+
+
+def test_a_function_of_unknown_shape_is_called_once_per_adjoint():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return np.sin(x)
+
+    net = jc.Sequential([jc.Function(f, vjp=lambda x, u: u * np.cos(x)), Square()])
+    jc.vjp(net, np.ones(3), np.ones(3))
+    calls.clear()
+    jc.vjp(net, np.ones(3), np.ones(3))
+    assert len(calls) == 1

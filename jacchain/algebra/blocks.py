@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jacchain.algebra.kernels import Array, Call, Calls, Kernels
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand, Rule
 from jacchain.algebra.structure import (
     BlockDiagonal,
@@ -17,9 +17,11 @@ from jacchain.algebra.structure import (
 from jacchain.algebra.symbolic import either
 
 
-def _matching_blocks(left: BlockDiagonal, right: BlockDiagonal) -> Structure | None:
-    if left.count != right.count:
-        return None
+def _blocks_match(left: BlockDiagonal, right: BlockDiagonal) -> bool:
+    return left.count == right.count
+
+
+def _matching_blocks(left: BlockDiagonal, right: BlockDiagonal) -> Structure:
     return block_diagonal(left.count, left.block_rows, right.block_columns)
 
 
@@ -32,16 +34,13 @@ def _block_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, 
     return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
-def _repeated_block(matrix: Kronecker) -> BlockDiagonal | None:
-    """Return I⊗B seen as equal blocks."""
-    if isinstance(matrix.left, Identity) and isinstance(matrix.right, Dense):
-        return BlockDiagonal(matrix.left.size, matrix.right.rows, matrix.right.columns)
-    return None
+def _repeats(matrix: Kronecker, count: int) -> bool:
+    """Tell whether a matrix is I⊗B with as many equal blocks."""
+    return isinstance(matrix.left, Identity) and matrix.left.size == count
 
 
-def _kronecker_times_blocks(left: Kronecker, right: BlockDiagonal) -> Structure | None:
-    blocks = _repeated_block(left)
-    return blocks and _matching_blocks(blocks, right)
+def _kronecker_times_blocks(left: Kronecker, right: BlockDiagonal) -> Structure:
+    return block_diagonal(right.count, left.right.rows, right.block_columns)
 
 
 def _cost_kronecker_block(_left: Kronecker, right: BlockDiagonal) -> int:
@@ -53,9 +52,8 @@ def _kronecker_block(kernels: Kernels, left: Operand, right: Operand, out: Opera
     return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
-def _blocks_times_kronecker(left: BlockDiagonal, right: Kronecker) -> Structure | None:
-    blocks = _repeated_block(right)
-    return blocks and _matching_blocks(left, blocks)
+def _blocks_times_kronecker(left: BlockDiagonal, right: Kronecker) -> Structure:
+    return block_diagonal(left.count, left.block_rows, right.right.columns)
 
 
 def _cost_block_kronecker(left: BlockDiagonal, right: Kronecker) -> int:
@@ -67,9 +65,11 @@ def _block_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Opera
     return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
-def _matching_factors(left: Kronecker, right: Kronecker) -> Structure | None:
-    if left.left.columns != right.left.rows:
-        return None
+def _factors_match(left: Kronecker, right: Kronecker) -> bool:
+    return left.left.columns == right.left.rows
+
+
+def _matching_factors(left: Kronecker, right: Kronecker) -> Structure:
     return kronecker(_factor_product(left.left, right.left), _factor_product(left.right, right.right))
 
 
@@ -91,7 +91,7 @@ def _kronecker_kronecker(kernels: Kernels, left: Operand, right: Operand, out: O
     for a, b in ((left.structure.left, right.structure.left), (left.structure.right, right.structure.right)):
         match a, b:
             case Dense(), Dense():
-                calls.append((kernels.dot, (lefts.pop(0), rights.pop(0), targets.pop(0))))
+                calls.append(gemm(kernels, (lefts.pop(0), rights.pop(0), targets.pop(0))))
             case Dense(), Identity():
                 calls.append((kernels.copyto, (targets.pop(0), lefts.pop(0))))
             case Identity(), Dense():
@@ -100,8 +100,24 @@ def _kronecker_kronecker(kernels: Kernels, left: Operand, right: Operand, out: O
 
 
 RULES: Final[dict[tuple[type, type], Rule]] = {
-    (Kronecker, Kronecker): either(Rule(_matching_factors, _cost_factors, _kronecker_kronecker)),
-    (Kronecker, BlockDiagonal): either(Rule(_kronecker_times_blocks, _cost_kronecker_block, _kronecker_block)),
-    (BlockDiagonal, Kronecker): either(Rule(_blocks_times_kronecker, _cost_block_kronecker, _block_kronecker)),
-    (BlockDiagonal, BlockDiagonal): either(Rule(_matching_blocks, _cost_blocks, _block_block)),
+    (Kronecker, Kronecker): either(
+        Rule(_matching_factors, _cost_factors, _kronecker_kronecker, accepts=_factors_match)
+    ),
+    (Kronecker, BlockDiagonal): either(
+        Rule(
+            _kronecker_times_blocks,
+            _cost_kronecker_block,
+            _kronecker_block,
+            accepts=lambda a, b: _repeats(a, b.count),
+        )
+    ),
+    (BlockDiagonal, Kronecker): either(
+        Rule(
+            _blocks_times_kronecker,
+            _cost_block_kronecker,
+            _block_kronecker,
+            accepts=lambda a, b: _repeats(b, a.count),
+        )
+    ),
+    (BlockDiagonal, BlockDiagonal): either(Rule(_matching_blocks, _cost_blocks, _block_block, accepts=_blocks_match)),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from jacchain.algebra.kernels import Array, Call, Calls, Kernels
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand, Rule, full
 from jacchain.algebra.structure import BlockDiagonal, Dense, Sparse, csr_arrays, stored
 
@@ -13,7 +13,7 @@ def _cost_dense(left: Dense, right: Dense) -> int:
 
 
 def _dense_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    return ((kernels.dot, (left.arrays[0], right.arrays[0], out.arrays[0])),)
+    return (gemm(kernels, (left.arrays[0], right.arrays[0], out.arrays[0])),)
 
 
 def _cost_times_dense(left: BlockDiagonal | Sparse, right: Dense) -> int:

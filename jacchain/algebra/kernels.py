@@ -24,8 +24,8 @@ class Kernels(Protocol):
     def xp(self) -> Any:
         """The array namespace."""
 
-    def dot(self, a: Array, b: Array, out: Array) -> object:
-        """Write the product of two 2-D arrays into the contiguous array `out`."""
+    def gemm(self, a: Array, b: Array, out: Array) -> Callable[..., object]:
+        """Return the function that best writes the product of 2-D arrays like these into the contiguous array `out`."""
 
     def matmul(self, a: Array, b: Array, out: Array) -> object:
         """Write the product of two stacks of 2-D arrays into `out`."""
@@ -65,6 +65,11 @@ class Kernels(Protocol):
 
     def expit(self, a: Array, out: Array) -> object:
         """Write the logistic function of `a` into `out`."""
+
+
+def gemm(kernels: Kernels, operands: tuple[Array, Array, Array], /) -> Call:
+    """Return the call that writes the product of two 2-D arrays into the third."""
+    return kernels.gemm(*operands), operands
 
 
 def run(calls: Calls, /) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.kernels import Array, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand, Rule, full
 from jacchain.algebra.structure import Dense, Identity, Kronecker
 
@@ -72,14 +72,14 @@ def _apply_right_factor(kernels: Kernels, factor: Array, x: Array, count: int, w
     """Return the calls for out = (I⊗B) x with `count` blocks and `width` columns."""
     rows, columns = factor.shape
     if width == 1:
-        return ((kernels.dot, (x.reshape(count, columns), factor.T, out.reshape(count, rows))),)
+        return (gemm(kernels, (x.reshape(count, columns), factor.T, out.reshape(count, rows))),)
     return ((kernels.matmul, (factor, x.reshape(count, columns, width), out.reshape(count, rows, width))),)
 
 
 def _apply_left_factor(kernels: Kernels, factor: Array, x: Array, size: int, out: Array) -> Calls:
     """Return the calls for out = (A⊗I) x, where `size` numbers share each row of A."""
     rows, columns = factor.shape
-    return ((kernels.dot, (factor, x.reshape(columns, size), out.reshape(rows, size))),)
+    return (gemm(kernels, (factor, x.reshape(columns, size), out.reshape(rows, size))),)
 
 
 def _kronecker_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
@@ -103,14 +103,14 @@ def _apply_by_left_factor(kernels: Kernels, x: Array, factor: Array, rows: int, 
     """Return the calls for out = x (A⊗I) with `rows` rows of x, where `size` numbers share each row of A."""
     m, n = factor.shape
     if rows == 1:
-        return ((kernels.dot, (factor.T, x.reshape(m, size), out.reshape(n, size))),)
+        return (gemm(kernels, (factor.T, x.reshape(m, size), out.reshape(n, size))),)
     return ((kernels.matmul, (factor.T, x.reshape(rows, m, size), out.reshape(rows, n, size))),)
 
 
 def _apply_by_right_factor(kernels: Kernels, x: Array, factor: Array, rows: int, out: Array) -> Calls:
     """Return the calls for out = x (I⊗B), x seen as `rows` rows of B's height."""
     m, n = factor.shape
-    return ((kernels.dot, (x.reshape(rows, m), factor, out.reshape(rows, n))),)
+    return (gemm(kernels, (x.reshape(rows, m), factor, out.reshape(rows, n))),)
 
 
 def _dense_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:

@@ -23,7 +23,7 @@ from jacchain.algebra.structure import (
 )
 from jacchain.algebra.structure import block_diagonal as block_diagonal_structure
 from jacchain.algebra.structure import kronecker as kronecker_structure
-from jacchain.errors import SizeError
+from jacchain.errors import DtypeError, SizeError
 
 
 @final
@@ -111,6 +111,8 @@ def _float(values: ArrayLike, ndim: int, what: str) -> Array:
     array = np.asarray(values)
     if array.ndim != ndim:
         raise SizeError(f"{what} has {array.ndim} axes, not {ndim}", f"give an array of {ndim} axes")
+    if array.dtype.kind not in "fiu":
+        raise DtypeError(f"{what} is {array.dtype}", "give real numbers")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 

@@ -16,6 +16,7 @@ from jacchain.algebra.structure import (
     Structure,
     csr_arrays,
     sparse,
+    sparse_like,
 )
 
 Index = NDArray[np.integer]
@@ -55,7 +56,7 @@ def is_gatherable(structure: Structure, /) -> bool:
             return True
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def pattern(structure: Structure, /) -> Pattern:
     """Return the CSR pattern of a structure whose entries are stored numbers.
 
@@ -93,31 +94,68 @@ def pattern(structure: Structure, /) -> Pattern:
             assert_never(structure)
 
 
-def as_sparse(structure: Structure, /) -> Sparse:
-    """Return the sparse structure with the pattern of a gatherable structure."""
-    found = pattern(structure)
-    return sparse(structure.rows, structure.columns, found.indptr, found.indices)
-
-
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def transposed(structure: Sparse, /) -> Transposed:
     """Return the transposed pattern and the gather order of its entries."""
     indptr, indices = csr_arrays(structure)
     rows = np.repeat(np.arange(structure.rows), np.diff(indptr))
     order = np.lexsort((rows, indices))
+    if structure.of is not None:
+        return Transposed(sparse_like(_turned(structure.of)), order)
     pointers = np.concatenate([[0], np.cumsum(np.bincount(indices, minlength=structure.columns))])
     return Transposed(sparse(structure.columns, structure.rows, pointers, rows[order]), order)
 
 
+def _per_column(structure: Structure) -> int | None:
+    """Return how many entries every column has, where all have the same number."""
+    match structure:
+        case Diagonal():
+            return 1
+        case Dense(rows, _):
+            return rows
+        case BlockDiagonal():
+            return structure.block_rows
+        case Kronecker(left, right):
+            return (1 if isinstance(left, Identity) else left.rows) * (1 if isinstance(right, Identity) else right.rows)
+        case Sparse():
+            return None if structure.of is None else structure.of.left.rows
+        case Identity():
+            return 1
+        case _:
+            assert_never(structure)
+
+
+def entries(structure: Structure, /) -> int:
+    """Return how many entries a gatherable structure has, each counted where it stands."""
+    if isinstance(structure, Sparse):
+        return structure.nonzeros
+    return (_per_column(structure) or 0) * structure.columns
+
+
 def product_cost(left: Structure, right: Structure, /) -> int:
     """Return the number of scalar multiplications of a sparse product: Σ_k |column k of left|·|row k of right|."""
+    per_column = _per_column(left)
+    if per_column is not None:
+        return per_column * entries(right)
+    if not isinstance(right, Sparse) or right.of is not None:
+        return entries(left) * entries(right) // right.rows  # every row of the right operand has as many
     columns = np.bincount(pattern(left).indices, minlength=left.columns)
     return int(columns.astype(np.int64) @ np.diff(pattern(right).indptr).astype(np.int64))
 
 
-@lru_cache(maxsize=256)
+def _spread(structure: Structure) -> Kronecker | None:
+    """Return A⊗I where a structure has the pattern of one."""
+    if isinstance(structure, Kronecker) and isinstance(structure.right, Identity):
+        return structure
+    return structure.of if isinstance(structure, Sparse) else None
+
+
+@lru_cache(maxsize=64)
 def product_structure(left: Structure, right: Structure, /) -> Sparse | Dense:
     """Return the pattern of a sparse product, multiplied symbolically; Dense when it is full."""
+    a, b = _spread(left), _spread(right)
+    if a is not None and b is not None and a.right == b.right:  # (A⊗I)(B⊗I) is spread like AB⊗I
+        return sparse_like(Kronecker(Dense(a.left.rows, b.left.columns), a.right))
     from scipy.sparse import csr_array
 
     def ones(structure: Structure) -> "csr_array[np.float32]":
@@ -132,7 +170,7 @@ def product_structure(left: Structure, right: Structure, /) -> Sparse | Dense:
     return sparse(left.rows, right.columns, filled.indptr, filled.indices)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def product_triples(left: Structure, right: Structure, /) -> Triples:
     """Return which stored numbers to multiply and where each sum starts, in the order of the result's entries."""
     a, b = pattern(left), pattern(right)
@@ -161,13 +199,17 @@ def transpose(structure: Structure, /) -> Structure:
         case Dense():
             return Dense(structure.columns, structure.rows)
         case Kronecker():
-            return Kronecker(_transpose_factor(structure.left), _transpose_factor(structure.right))
+            return _turned(structure)
         case BlockDiagonal():
             return BlockDiagonal(structure.count, structure.block_columns, structure.block_rows)
         case Sparse():
             return transposed(structure).structure
         case _:
             assert_never(structure)
+
+
+def _turned(matrix: Kronecker) -> Kronecker:
+    return Kronecker(_transpose_factor(matrix.left), _transpose_factor(matrix.right))
 
 
 def _transpose_factor(factor: Identity | Dense) -> Identity | Dense:

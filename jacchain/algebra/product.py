@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from jacchain.algebra import blocks, dense, kronecker, scaling, symbolic
 from jacchain.algebra.expand import expand_calls, expand_cost
 from jacchain.algebra.kernels import Array, Calls, Kernels
-from jacchain.algebra.rule import Operand, Product, Rule, full
+from jacchain.algebra.rule import Operand, Price, Product, Rule, full
 from jacchain.algebra.structure import (
     Dense,
     Structure,
@@ -70,6 +70,25 @@ PRODUCTS: Final[dict[tuple[type, type], Rule]] = {
 
 
 @lru_cache(maxsize=1 << 15)
+def price(left: Structure, right: Structure, /) -> Price:
+    """Return what left · right costs, without forming its structure.
+
+    Raises
+    ------
+    SizeError
+        The inner sizes do not meet.
+    """
+    if left.columns != right.rows:
+        raise SizeError(
+            f"cannot multiply {left} by {right}: {left.columns} columns meet {right.rows} rows",
+            "give matrices whose inner sizes are equal",
+        )
+    rule = PRODUCTS[type(left), type(right)]
+    rule = rule if rule.accepts(left, right) else FALLBACK
+    return Price(rule.cost(left, right), rule)
+
+
+@lru_cache(maxsize=1 << 15)
 def product(left: Structure, right: Structure, /) -> Product:
     """Return the predicted structure, cost and workspace of left · right.
 
@@ -87,16 +106,8 @@ def product(left: Structure, right: Structure, /) -> Product:
     >>> print(found.structure, found.cost)
     dense 6x4 24
     """
-    if left.columns != right.rows:
-        raise SizeError(
-            f"cannot multiply {left} by {right}: {left.columns} columns meet {right.rows} rows",
-            "give matrices whose inner sizes are equal",
-        )
-    rule = PRODUCTS[type(left), type(right)]
-    structure = rule.result(left, right)
-    if structure is None:
-        rule, structure = FALLBACK, full(left, right)
-    return Product(structure, rule.cost(left, right), rule.scratch(left, right), rule)
+    cost, rule = price(left, right)
+    return Product(rule.result(left, right), cost, rule.scratch(left, right), rule)
 
 
 def multiply_calls(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array, /) -> Calls:
@@ -105,4 +116,4 @@ def multiply_calls(kernels: Kernels, left: Operand, right: Operand, out: Operand
     `out` has the predicted structure and `scratch` the predicted number of entries; all arrays are contiguous and of
     one dtype. The calls hold views of the arrays, so they can be run again whenever the values have changed.
     """
-    return product(left.structure, right.structure).rule.apply(kernels, left, right, out, scratch)
+    return price(left.structure, right.structure).rule.apply(kernels, left, right, out, scratch)

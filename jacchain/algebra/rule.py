@@ -19,19 +19,32 @@ def nothing(_left: Any, _right: Any) -> int:
     return 0
 
 
+def always(_left: Any, _right: Any) -> bool:
+    """Accept every pair of the two types."""
+    return True
+
+
 class Rule(NamedTuple):
     """How one pair of structures multiplies.
 
-    `result` gives the structure of the product, or None where the rule declines; `cost` counts scalar multiplications;
-    `apply` returns the calls that fill the result; `scratch` is how many numbers of workspace they need; `in_place`
-    names the operand whose storage the result may take over.
+    `accepts` tells whether the rule is for these two; where it is, `result` gives the structure of the product, `cost`
+    counts scalar multiplications, and `apply` returns the calls that fill the result; `scratch` is how many numbers of
+    workspace they need; `in_place` names the operand whose storage the result may take over.
     """
 
-    result: Callable[[Any, Any], Structure | None]
+    result: Callable[[Any, Any], Structure]
     cost: Callable[[Any, Any], int]
     apply: Callable[[Kernels, Operand, Operand, Operand, Array], Calls]
     scratch: Callable[[Any, Any], int] = nothing
     in_place: str = ""
+    accepts: Callable[[Any, Any], bool] = always
+
+
+class Price(NamedTuple):
+    """What the product of two structures costs, and the rule that makes it; known without forming its structure."""
+
+    cost: int
+    rule: Rule
 
 
 class Product(NamedTuple):

@@ -14,6 +14,7 @@ from jacchain.algebra.structure import (
     Structure,
     block_diagonal,
     csr_arrays,
+    sparse_like,
     stored,
 )
 
@@ -97,17 +98,15 @@ def _sparse_diagonal(kernels: Kernels, left: Operand, right: Operand, out: Opera
     return ((kernels.take, (right.arrays[0], indices, entries)), (kernels.multiply, (left.arrays[0], entries, entries)))
 
 
-def _spread(matrix: Kronecker) -> Structure | None:
-    """Return what a scaled Kronecker product looks like: I⊗B falls into blocks, A⊗I into a sparse pattern."""
-    match matrix:
-        case Kronecker(Identity(count), Dense(rows, columns)):
-            return block_diagonal(count, rows, columns)
-        case Kronecker(Dense(), Identity()):
-            from jacchain.algebra.pattern import as_sparse
+def _has_identity(matrix: Kronecker) -> bool:
+    return isinstance(matrix.left, Identity) or isinstance(matrix.right, Identity)
 
-            return as_sparse(matrix)
-        case _:
-            return None
+
+def _spread(matrix: Kronecker) -> Structure:
+    """Return what a scaled Kronecker product looks like: I⊗B falls into blocks, A⊗I into a sparse pattern."""
+    if isinstance(matrix.left, Identity):
+        return block_diagonal(matrix.left.size, matrix.right.rows, matrix.right.columns)
+    return sparse_like(matrix)
 
 
 def _entries(matrix: Kronecker) -> int:
@@ -145,12 +144,16 @@ RULES: Final[dict[tuple[type, type], Rule]] = {
     (Identity, Dense): RIGHT,
     (Diagonal, Identity): LEFT,
     (Diagonal, Diagonal): Rule(_scaled_rows, _cost_right, _diagonal_diagonal, in_place="either"),
-    (Diagonal, Kronecker): Rule(lambda _, b: _spread(b), lambda _, b: _entries(b), _diagonal_kronecker),
+    (Diagonal, Kronecker): Rule(
+        lambda _, b: _spread(b), lambda _, b: _entries(b), _diagonal_kronecker, accepts=lambda _, b: _has_identity(b)
+    ),
     (Diagonal, BlockDiagonal): Rule(_scaled_rows, _cost_right, _diagonal_block, in_place="right"),
     (Diagonal, Sparse): Rule(_scaled_rows, _cost_right, _diagonal_sparse),
     (Diagonal, Dense): Rule(_scaled_rows, _cost_right, _diagonal_dense, in_place="right"),
     (Kronecker, Identity): LEFT,
-    (Kronecker, Diagonal): Rule(lambda a, _: _spread(a), lambda a, _: _entries(a), _kronecker_diagonal),
+    (Kronecker, Diagonal): Rule(
+        lambda a, _: _spread(a), lambda a, _: _entries(a), _kronecker_diagonal, accepts=lambda a, _: _has_identity(a)
+    ),
     (BlockDiagonal, Identity): LEFT,
     (BlockDiagonal, Diagonal): Rule(_scaled_columns, _cost_left, _block_diagonal, in_place="left"),
     (Sparse, Identity): LEFT,

@@ -124,7 +124,8 @@ class BlockDiagonal:
 class Sparse:
     """A fixed pattern in compressed sparse rows: sorted, without duplicates. Build with `sparse`.
 
-    The index arrays are kept as bytes, so that equal patterns are equal and hash alike.
+    The index arrays are kept as bytes, so that equal patterns are equal and hash alike. A pattern may instead be stated
+    as that of a Kronecker product A⊗I (`of`); it is then written out only where a program needs it.
     """
 
     rows: int
@@ -132,10 +133,13 @@ class Sparse:
     indptr: bytes
     indices: bytes
     index_dtype: str
+    of: Kronecker | None = None
 
     @property
     def nonzeros(self) -> int:
         """Number of stored entries."""
+        if self.of is not None:
+            return self.of.left.rows * self.of.left.columns * self.of.right.rows
         return len(self.indices) // int(self.index_dtype[-1])
 
     def __str__(self) -> str:
@@ -225,10 +229,26 @@ def sparse(rows: int, columns: int, indptr: "ArrayLike", indices: "ArrayLike", /
     return Sparse(rows, columns, ptr.astype(dtype).tobytes(), idx.astype(dtype).tobytes(), dtype)
 
 
+def sparse_like(matrix: Kronecker, /) -> Sparse:
+    """Return the sparse structure with the pattern of A⊗I.
+
+    Examples
+    --------
+    >>> print(sparse_like(Kronecker(Dense(2, 3), Identity(4))))
+    sparse 8x12, 24 nonzeros
+    """
+    return Sparse(matrix.rows, matrix.columns, b"", b"", "", of=matrix)
+
+
 def csr_arrays(structure: Sparse, /) -> "tuple[NDArray[np.integer], NDArray[np.integer]]":
     """Return (indptr, indices) of a sparse structure as read-only arrays, without a copy."""
     import numpy as np
 
+    if structure.of is not None:
+        from jacchain.algebra.pattern import pattern
+
+        found = pattern(structure.of)
+        return found.indptr, found.indices
     return np.frombuffer(structure.indptr, structure.index_dtype), np.frombuffer(
         structure.indices, structure.index_dtype
     )

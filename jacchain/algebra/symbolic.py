@@ -7,10 +7,16 @@ from jacchain.algebra.rule import Operand, Rule
 from jacchain.algebra.structure import BlockDiagonal, Kronecker, Sparse, Structure
 
 
-def _symbolic(left: Structure, right: Structure) -> Structure | None:
-    from jacchain.algebra.pattern import is_gatherable, product_structure
+def _gatherable(left: Structure, right: Structure) -> bool:
+    from jacchain.algebra.pattern import is_gatherable
 
-    return product_structure(left, right) if is_gatherable(left) and is_gatherable(right) else None
+    return is_gatherable(left) and is_gatherable(right)
+
+
+def _symbolic(left: Structure, right: Structure) -> Structure:
+    from jacchain.algebra.pattern import product_structure
+
+    return product_structure(left, right)
 
 
 def _cost_symbolic(left: Structure, right: Structure) -> int:
@@ -39,14 +45,14 @@ def _gathered(kernels: Kernels, left: Operand, right: Operand, out: Operand, scr
     )
 
 
-SYMBOLIC: Final = Rule(_symbolic, _cost_symbolic, _gathered, _scratch_symbolic)
+SYMBOLIC: Final = Rule(_symbolic, _cost_symbolic, _gathered, _scratch_symbolic, accepts=_gatherable)
 
 
 def either(first: Rule) -> Rule:
     """Return the rule that is `first` where it accepts, and symbolic otherwise."""
 
     def chosen(left: Any, right: Any) -> Rule:
-        return first if first.result(left, right) is not None else SYMBOLIC
+        return first if first.accepts(left, right) else SYMBOLIC
 
     def apply(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
         return chosen(left.structure, right.structure).apply(kernels, left, right, out, scratch)
@@ -56,6 +62,7 @@ def either(first: Rule) -> Rule:
         lambda left, right: chosen(left, right).cost(left, right),
         apply,
         lambda left, right: chosen(left, right).scratch(left, right),
+        accepts=lambda left, right: chosen(left, right).accepts(left, right),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from jacchain.algebra.kernels import Kernels
-from jacchain.algebra.numpy_kernels import NUMPY
+from jacchain.algebra.numpy_kernels import NUMPY, NUMPY_COLD
 from jacchain.execution.program import ALIGNMENT
 
 
@@ -17,6 +17,8 @@ class Backend:
 
     name: str
     kernels: Kernels
+    result_kernels: Kernels
+    """For what is written into the result, which is seldom in the cache."""
 
     def bytes(self, count: int, /) -> Any:
         """Return an uninitialised array of so many bytes that starts at an aligned address."""
@@ -25,4 +27,4 @@ class Backend:
         return held[start : start + count]
 
 
-CPU: Final = Backend("cpu", NUMPY)
+CPU: Final = Backend("cpu", NUMPY, NUMPY_COLD)

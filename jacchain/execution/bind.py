@@ -37,7 +37,7 @@ class Binding:
         self.sources = sources
         self.facts = facts
         self.dtype = dtype
-        self.kernels: Kernels = backend.kernels
+        self.backend = backend
         self.memory = backend.bytes(program.workspace)
         self.turn = _first_touching_result(program)
         self.point: Array = None
@@ -80,11 +80,13 @@ class Binding:
             assert isinstance(source, Borrowed)
             arrays = source.borrowed_arrays(self.facts[step.source].inputs)
             self.values[step.result] = Operand(register.structure, arrays)
-            return Group(step, (), ())
+            return Group(step, (), arrays)
+        is_result = self.program.storages[register.storage].offset < 0
+        kernels = self.backend.result_kernels if is_result else self.backend.kernels
         self.values[step.result] = out = self._operand(step.result, result)
-        return Group(step, self._calls(step, out, result), out.arrays)
+        return Group(step, self._calls(kernels, step, out, result), out.arrays)
 
-    def _calls(self, step: Instruction, out: Operand, result: Array) -> Calls:
+    def _calls(self, kernels: Kernels, step: Instruction, out: Operand, result: Array) -> Calls:
         operands = [self.values[k] for k in step.operands]
         scratch = self._scratch(step, operands, result)
         match step.op:
@@ -95,29 +97,31 @@ class Binding:
                 self.seeds[step.mode] = out.arrays[0]
                 return ()
             case "multiply":
-                return multiply_calls(self.kernels, operands[0], operands[1], out, scratch)
+                return multiply_calls(kernels, operands[0], operands[1], out, scratch)
             case "expand":
-                return expand_calls(self.kernels, operands[0].structure, operands[0].arrays, out.arrays[0])
+                return expand_calls(kernels, operands[0].structure, operands[0].arrays, out.arrays[0])
             case _:
-                return self._layer_calls(step, operands, out, scratch)
+                return self._layer_calls(kernels, step, operands, out, scratch)
 
-    def _layer_calls(self, step: Instruction, operands: list[Operand], out: Operand, scratch: Array) -> Calls:
+    def _layer_calls(
+        self, kernels: Kernels, step: Instruction, operands: list[Operand], out: Operand, scratch: Array
+    ) -> Calls:
         source, facts = self.sources[step.source], self.facts[step.source]
         if step.op == "local":
             assert isinstance(source, Computed)
             states = {name: operand.arrays[0] for name, operand in zip(facts.reads, operands, strict=True)}
             x = states["x"].reshape(facts.inputs) if "x" in states else None
             y = states["y"].reshape(facts.outputs) if "y" in states else None
-            return source.local_calls(self.kernels, x, y, out, scratch)
+            return source.local_calls(kernels, x, y, out, scratch)
         x, target = operands[0].arrays[0].reshape(facts.inputs), out.arrays[0]
         if step.op == "value":
-            return source.value_calls(self.kernels, x, target.reshape(facts.outputs), scratch)
+            return source.value_calls(kernels, x, target.reshape(facts.outputs), scratch)
         assert isinstance(source, MatrixFree)
         apply = source.tangent_calls if "tangent" in (step.op, step.mode) else source.adjoint_calls
         if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
             size = target.shape[1] if step.mode == "tangent" else target.shape[0]
-            return apply(self.kernels, x, self.kernels.xp.eye(size, dtype=self.dtype), target)
-        return apply(self.kernels, x, operands[1].arrays[0], target)
+            return apply(kernels, x, _units(kernels, size, self.dtype), target)
+        return apply(kernels, x, operands[1].arrays[0], target)
 
     def _scratch(self, step: Instruction, operands: list[Operand], result: Array) -> Array:
         """Return the workspace of an instruction, of exactly as many numbers as it asks for."""
@@ -131,6 +135,14 @@ class Binding:
             case _:
                 count = self.facts[step.source].local_scratch
         return self._flat(step.scratch, count, result)
+
+
+def _units(kernels: Kernels, size: int, dtype: Any) -> Array:
+    """Return the identity as a read-only view of 2·size - 1 numbers: entry (i, j) is number size - 1 + j - i."""
+    numbers = kernels.xp.zeros(2 * size - 1, dtype)
+    numbers[size - 1] = 1
+    step = numbers.strides[0]
+    return kernels.xp.lib.stride_tricks.as_strided(numbers[size - 1 :], (size, size), (-step, step), writeable=False)
 
 
 def _first_touching_result(program: Program) -> int:

@@ -111,7 +111,8 @@ def verify(program: Program, /) -> None:
 
     Inputs come first, since they are copied in before the run. Every register is assigned once, before use, and not
     used after it is freed; products have the structure and cost that the table predicts; storages that are held at
-    the same time do not overlap.
+    the same time do not overlap; and no register is written over another that is still live, except over an operand
+    that dies there, where a product's rule allows it.
 
     Raises
     ------
@@ -129,6 +130,7 @@ def verify(program: Program, /) -> None:
         if step.result in seen:
             _broken(place, step, f"%{step.result} is assigned twice")
         _check_structure(program, place, step)
+        _check_sharing(program, place, step, live)
         seen.add(step.result)
         live.add(step.result)
         if not live.issuperset(step.frees):
@@ -158,6 +160,36 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
                 _broken(place, step, f"is {found}, not dense")
         case "point" | "value" | "local":
             pass
+
+
+def _check_sharing(program: Program, place: int, step: Instruction, live: set[int]) -> None:
+    """Check what the instruction writes to: the result's storage and the scratch space."""
+    held = {k: program.registers[k].storage for k in live if program.registers[k].storage >= 0}
+    target = program.registers[step.result].storage
+    for k in (k for k, storage in held.items() if storage == target):
+        if k not in step.operands or k not in step.frees:
+            _broken(place, step, f"writes over %{k}, which is still live")
+        if step.op == "multiply":
+            rule = product(*(program.registers[i].structure for i in step.operands)).rule
+            sides = {"left": step.operands[:1], "right": step.operands[1:], "either": step.operands}
+            if k not in sides.get(rule.in_place, ()):
+                _broken(place, step, f"may not write over %{k}")
+        elif step.op not in ("value", "local"):
+            _broken(place, step, f"may not write over %{k}")
+    if step.scratch >= 0:
+        space = program.storages[step.scratch]
+        if step.scratch in held.values() or step.scratch == target or not space.first <= place <= space.last:
+            _broken(place, step, "uses scratch space that is not free")
+        needed = _scratch(program, step)
+        if needed * program.itemsize > space.size:
+            _broken(place, step, f"needs {needed} numbers of scratch space")
+
+
+def _scratch(program: Program, step: Instruction) -> int:
+    """Return the numbers of scratch space that a product needs; layers state their own."""
+    if step.op != "multiply":
+        return 0
+    return product(*(program.registers[i].structure for i in step.operands)).scratch
 
 
 def _check_storage(program: Program) -> None:

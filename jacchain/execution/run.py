@@ -37,7 +37,7 @@ class _Slot:
 
     def __init__(self, binding: Binding, shape: tuple[int, ...]) -> None:
         rows, columns = binding.program.registers[binding.program.result].structure.rows, -1
-        self.array: Array = binding.kernels.xp.empty(shape, binding.dtype)
+        self.array: Array = binding.backend.kernels.xp.empty(shape, binding.dtype)
         self.calls: Calls = _flatten(binding.tail(self.array.reshape(rows, columns)))
         self.idle = _references(self)
 
@@ -118,7 +118,7 @@ class Executable:
         self.prologue = prologue
         self.backend = backend
         self.is_small = program.result_bytes <= SMALL
-        self.idle = [self._workspace()]
+        self.idle: list[_Workspace] = []  # made with the first call
 
     def __call__(
         self, point: Array, /, *, seeds: dict[str, Array] | None = None, out: Array | None = None, check: bool = False
@@ -135,7 +135,12 @@ class Executable:
         check : bool
             Look for NaN and infinity after every step and name the layer.
         """
-        workspace = self.idle.pop() if self.idle else self._workspace()
+        if out is not None:
+            self._accept(out)
+        try:
+            workspace = self.idle.pop()
+        except IndexError:
+            workspace = self._workspace()
         try:
             binding = workspace.binding
             self.backend.kernels.copyto(binding.point, point)
@@ -153,14 +158,14 @@ class Executable:
             slot = workspace.slots[0] if self.is_small else workspace.slot()
             for function, arguments in slot.calls:
                 function(*arguments)
-            return slot.array.copy() if self.is_small else slot.array
+            return slot.array.copy() if self.is_small else slot.array.view()
         finally:
             self.idle.append(workspace)
 
     def count(self, point: Array, /, *, seeds: dict[str, Array] | None = None) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
         counting = CountingKernels(self.backend.kernels)
-        binding = self._binding(Backend(self.backend.name, counting))
+        binding = self._binding(Backend(self.backend.name, counting, counting))
         self._fill(binding, point, seeds)
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
         total = 0
@@ -196,14 +201,21 @@ class Executable:
             self.backend.kernels.copyto(binding.seeds[name], seed)
         run(self.prologue)
 
-    def _into(self, workspace: _Workspace, out: Array) -> Array:
+    def _accept(self, out: Array) -> None:
+        """Refuse an array that cannot take the result."""
+        if not isinstance(out, np.ndarray):
+            raise SizeError(f"out is {out!r}", "give an array of the result's shape and dtype")
         if out.shape != self.shape or out.dtype != self.dtype:
             raise SizeError(
                 f"out is {out.dtype} of shape {out.shape}, but the result is {self.dtype} of shape {self.shape}",
                 "give an array of the result's shape and dtype",
             )
+        if not out.flags.writeable:
+            raise SizeError("out is read-only", "give an array that can be written to")
+
+    def _into(self, workspace: _Workspace, out: Array) -> Array:
         if self.is_small or not out.flags.c_contiguous:
-            slot = workspace.slot()
+            slot = workspace.slots[0] if self.is_small else workspace.slot()
             run(slot.calls)
             out[...] = slot.array
         else:
@@ -217,17 +229,20 @@ class Executable:
                 run(group.calls)
             for array in (binding.point,) if group.instruction.op == "point" else group.arrays:
                 if not np.isfinite(array).all():
-                    raise NonFiniteError(f"NaN or infinity in {self._described(group)}", "look at that layer's input")
+                    what, cure = self._described(group)
+                    raise NonFiniteError(f"NaN or infinity in {what}", cure)
         if out is not None:
             out[...] = result
             return out
         return result
 
-    def _described(self, group: Group) -> str:
+    def _described(self, group: Group) -> tuple[str, str]:
         step = group.instruction
         if step.op in ("point", "seed"):
-            return {"tangents": "the tangent v", "adjoints": "the adjoint u"}.get(step.mode, "the input")
+            what = {"tangents": "the tangent v", "adjoints": "the adjoint u"}.get(step.mode, "the input")
+            return what, "give finite numbers"
         if step.source < 0:
-            return "a product of local Jacobians"
-        what = {"value": "the value", "local": "the local Jacobian"}.get(step.op, "the local Jacobian")
-        return f"{what} of layer {step.source + 1} ({self.sources[step.source].name})"
+            return "a product of local Jacobians", "scale the function or its input: their product overflows"
+        what = "the value" if step.op == "value" else "the local Jacobian"
+        where = f"layer {step.source + 1} ({self.sources[step.source].name})"
+        return f"{what} of {where}", "look at that layer's parameters and at what goes into it"

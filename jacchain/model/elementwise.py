@@ -12,7 +12,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Diagonal
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Reads, Shape
-from jacchain.model.layer import Layer, constant, store
+from jacchain.model.layer import Layer, constant, readonly, store
 from jacchain.planning.graph import Link
 
 
@@ -75,12 +75,12 @@ class Elementwise(Pointwise):
     @final
     def value_calls(self, _kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the call of `function`."""
-        return ((_stored, (y, self.function, x, f"function of {self.name}")),)
+        return ((_stored, (y, self.function, readonly(x), f"function of {self.name}")),)
 
     @final
     def derivative_calls(self, _kernels: Kernels, x: Array, _y: Array, out: Array, /) -> Calls:
         """Return the call of `derivative`."""
-        return ((_stored, (out, self.derivative, x, f"derivative of {self.name}")),)
+        return ((_stored, (out, self.derivative, readonly(x), f"derivative of {self.name}")),)
 
 
 def _stored(out: Array, function: Callable[[Array], Array], x: Array, what: str) -> None:
@@ -182,8 +182,8 @@ class Square(Pointwise):
         return ((kernels.xp.add, (x, x, out)),)
 
 
-def _subgradient(at_zero: float, low: float, high: float, name: str) -> None:
-    if not low <= at_zero <= high:
+def _subgradient(at_zero: object, low: float, high: float, name: str) -> None:
+    if not isinstance(at_zero, int | float) or not low <= at_zero <= high:
         raise OptionError(
             f"at_zero = {at_zero!r} is no subgradient of {name}", f"choose a number from {low:g} to {high:g}"
         )

@@ -12,7 +12,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Diagonal, Structure, array_shapes
 from jacchain.errors import OptionError, SizeError
 from jacchain.execution.source import Facts, Shape
-from jacchain.model.layer import Layer, store
+from jacchain.model.layer import Layer, readonly, store
 from jacchain.planning.graph import Link, as_size
 
 
@@ -81,9 +81,10 @@ class Function(Layer):
                 raise OptionError(f"{self.label} has a {option} without {cure}=", f"give {cure}= too")
         self.function, self.full, self.jvp, self.vjp = function, jacobian, jvp, vjp
         self.structure, self.tangent_cost, self.adjoint_cost = structure, tangent_cost, adjoint_cost
-        self.outputs: Shape | None = (outputs,) if isinstance(outputs, int) else outputs
-        for size in self.outputs or ():
-            as_size(size, f"outputs of {self.label}")
+        self.outputs: Shape | None = None
+        if outputs is not None:
+            sizes = outputs if isinstance(outputs, tuple | list) else (outputs,)
+            self.outputs = tuple(as_size(size, f"outputs of {self.label}") for size in sizes)
 
     def at(self, x: Array, /) -> "Function":
         """Return the function with the shape of its output known, calling it once at x where it is not given."""
@@ -94,7 +95,7 @@ class Function(Layer):
             jacobian=self.full,
             jvp=self.jvp,
             vjp=self.vjp,
-            outputs=np.shape(self.function(x)),
+            outputs=np.shape(self.function(readonly(x))),
             structure=self.structure,
             tangent_cost=self.tangent_cost,
             adjoint_cost=self.adjoint_cost,
@@ -120,17 +121,20 @@ class Function(Layer):
 
     def value_calls(self, _kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the call of the function."""
-        return ((_store_value, (y, self.function, x, self.label)),)
+        return ((_store_value, (y, self.function, readonly(x), self.label)),)
 
     def local_calls(self, _kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the call of the Jacobian."""
-        return ((_store_jacobian, (out, self.full, x, self.facts(x.shape).outputs, self.label)),)
+        return ((_store_jacobian, (out, self.full, readonly(x), self.facts(x.shape).outputs, self.label)),)
 
     def tangent_calls(self, _kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
         """Return the calls of the jvp, one a column."""
         shape = self.facts(x.shape).outputs
         return tuple(
-            (_store_product, (out[:, k], self.jvp, x, v[:, k], x.shape, shape, f"jvp of {self.label}"))
+            (
+                _store_product,
+                (out[:, k], self.jvp, readonly(x), readonly(v[:, k]), x.shape, shape, f"jvp of {self.label}"),
+            )
             for k in range(v.shape[1])
         )
 
@@ -138,7 +142,7 @@ class Function(Layer):
         """Return the calls of the vjp, one a row."""
         shape = self.facts(x.shape).outputs
         return tuple(
-            (_store_product, (out[k], self.vjp, x, u[k], shape, x.shape, f"vjp of {self.label}"))
+            (_store_product, (out[k], self.vjp, readonly(x), readonly(u[k]), shape, x.shape, f"vjp of {self.label}"))
             for k in range(u.shape[0])
         )
 

@@ -116,8 +116,15 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     jacchain.errors.DtypeError: the input is int64, which has no derivative
     convert it first, for example with numpy.asarray(x, dtype=float)
     """
-    array = values if type(values) is np.ndarray else np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray):
+        raise DtypeError(f"{what} is a masked array", "fill it first, for example with x.filled(0.0)")
+    try:
+        array = values if type(values) is np.ndarray else np.asarray(values)
+    except ValueError as error:
+        raise SizeError(f"{what} is no array: {error}", "give rows of equal length") from None
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
         if array.size == 0:
             raise SizeError(f"{what} is empty: its shape is {array.shape}", "give at least one number")
         return array
@@ -149,7 +156,9 @@ def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
     calls: list[Call] = []
     for field in fields(layer):
         array = getattr(layer, field.name)
-        if isinstance(array, np.ndarray) and not (array.dtype == dtype and array.flags.c_contiguous):
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            continue
+        if array.dtype != dtype or not array.flags.c_contiguous:
             copies[field.name] = np.empty(array.shape, dtype)
             calls.append((NUMPY.copyto, (copies[field.name], array)))
     return (replace(layer, **copies), tuple(calls)) if copies else (layer, ())
@@ -158,6 +167,13 @@ def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
 def constant(kernels: Kernels, value: float, like: Array, /) -> Array:
     """Return a number as an array without axes, which NumPy takes in half the time of a Python number."""
     return kernels.xp.asarray(value, like.dtype)
+
+
+def readonly(array: Array, /) -> Array:
+    """Return a view that a user's function cannot write through."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def store(out: Array, made: ArrayLike, what: str, /) -> None:

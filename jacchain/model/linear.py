@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from typing import final
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
+from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Structure, kronecker, sparse
 from jacchain.errors import OptionError
@@ -86,7 +87,7 @@ class LeftMultiply(Layer):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for W S."""
-        return ((kernels.xp.dot, (self.weight, x, y)),)
+        return (gemm(kernels, (self.weight, x, y)),)
 
     def borrowed_arrays(self, _shape: Shape, /) -> Arrays:
         """Return W."""
@@ -128,7 +129,7 @@ class RightMultiply(Layer):
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for S X."""
-        return ((kernels.xp.dot, (x, self.factor, y)),)
+        return (gemm(kernels, (x, self.factor, y)),)
 
     def borrowed_arrays(self, _shape: Shape, /) -> Arrays:
         """Return Xᵀ, a view."""
@@ -230,6 +231,10 @@ class Sum(Layer):
 
     axis: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.axis is not None:
+            object.__setattr__(self, "axis", as_axis(self.axis))
+
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: one axis goes, or all."""
         if self.axis is not None and not -len(shape) <= self.axis < len(shape):
@@ -247,6 +252,14 @@ class Sum(Layer):
     def local_calls(self, kernels: Kernels, _x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the calls that write ones."""
         return tuple((kernels.fill, (1, array)) for array in out.arrays)
+
+
+def as_axis(axis: object, /) -> int:
+    """Return an axis as an integer, or raise an OptionError."""
+    try:
+        return index(axis)  # type: ignore[arg-type]  # anything without __index__ is refused below
+    except TypeError:
+        raise OptionError(f"axis {axis!r} is not an integer", "give one axis, such as 0 or -1") from None
 
 
 def around(shape: Shape, axis: int | None, /) -> tuple[int, int, int]:

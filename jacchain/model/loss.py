@@ -9,10 +9,11 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, block_diagonal, sparse
+from jacchain.algebra.structure import Dense, Identity, Kronecker, Structure, block_diagonal, sparse, sparse_like
+from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, as_parameter, constant, described, refuse
-from jacchain.model.linear import around
+from jacchain.model.linear import around, as_axis
 from jacchain.planning.graph import Link
 
 
@@ -30,14 +31,20 @@ class Softmax(Layer):
 
     axis: int = -1
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axis", as_axis(self.axis))
+
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the shape is kept."""
         if not -len(shape) <= self.axis < len(shape):
             refuse(f"at least {self.axis + 1 if self.axis >= 0 else -self.axis} axes")
         before, along, after = around(shape, self.axis)
         size = prod(shape)
+        structure: Structure
         if after == 1:
             structure = block_diagonal(before, along, along)
+        elif before == 1:
+            structure = sparse_like(Kronecker(Dense(along, along), Identity(after)))
         else:
             # row (p, i, q) has entries in the columns (p, j, q)
             rows = np.arange(size).reshape(before, along, after).swapaxes(1, 2)
@@ -133,8 +140,10 @@ class CrossEntropy(Layer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", as_parameter(self.target, None, "the target"))
+        object.__setattr__(self, "axis", as_axis(self.axis))
         if not -self.target.ndim <= self.axis < self.target.ndim:
-            refuse(f"a target with axis {self.axis}")
+            cure = f"give an axis from {-self.target.ndim} to {self.target.ndim - 1}"
+            raise OptionError(f"axis {self.axis} is not one of the target's shape {self.target.shape}", cure)
 
     @property
     def _count(self) -> int:

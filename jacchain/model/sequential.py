@@ -41,9 +41,7 @@ class Sequential:
     make the sizes equal, or put a Reshape in between
     """
 
-    __slots__ = ("__weakref__", "layers")
-
-    layers: tuple[Layer, ...]
+    __slots__ = ("__weakref__", "_layers")
 
     def __init__(self, layers: "Iterable[Layer | Sequential]", /) -> None:
         found: list[Layer] = []
@@ -59,8 +57,13 @@ class Sequential:
                     )
         if not found:
             raise OptionError("a composition of no layers", "give at least one layer")
-        self.layers = tuple(found)
-        _check(self.layers)
+        self._layers = tuple(found)
+        _check(self._layers)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in order of evaluation."""
+        return self._layers
 
     def __call__(self, x: ArrayLike, /) -> Array:
         """Return the value at x."""

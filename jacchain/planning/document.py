@@ -16,6 +16,7 @@ from jacchain.algebra.structure import (
     Structure,
     csr_arrays,
     sparse,
+    sparse_like,
 )
 from jacchain.errors import FileError, JacchainError, unknown_name
 from jacchain.planning.draft import Draft
@@ -52,7 +53,14 @@ class SparseEntry(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", 
     indices: list[int]
 
 
-StructureEntry = KroneckerEntry | BlocksEntry | SparseEntry | str
+class PatternEntry(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="kronecker-pattern"):
+    """The pattern of A⊗I: A is [rows, columns], I a size."""
+
+    left: tuple[int, int]
+    right: int
+
+
+StructureEntry = PatternEntry | KroneckerEntry | BlocksEntry | SparseEntry | str
 
 
 class LinkEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -170,21 +178,33 @@ def plan_from_json(text: str | bytes, /) -> Plan:
 
 def _decoded(text: str | bytes, source: str, *, toml: bool = True) -> Any:
     try:
-        content = text if isinstance(text, str) else text.decode()
+        content = text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{source} is not text: {error.reason} at byte {error.start}", "save it as UTF-8") from None
+    if not content.strip():
+        raise FileError(f"{source} is empty", "write a document into it")
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
         problem = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        if not toml or content.lstrip()[:1] in ("{", ""):
-            raise FileError(f"{source} is not JSON ({problem})", "correct it at that place") from None
+    except (RecursionError, ValueError) as error:
+        problem = str(error)
+    if not toml or content.lstrip()[:1] == "{":
+        raise FileError(f"{source} is not JSON ({problem})", "correct it at that place")
     try:
         return tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
+    except (RecursionError, ValueError) as error:
         raise FileError(
             f"{source} is neither JSON ({problem}) nor TOML ({error})", "correct it at that place"
         ) from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for k, (key, _) in enumerate(pairs) if key in dict(pairs[:k]))
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
 
 
 def _expect_schema(raw: Any, schema: str, source: str) -> None:
@@ -243,6 +263,8 @@ def _structure(entry: StructureEntry | None, link: LinkEntry) -> Structure | str
                 for value, what in ((count, "count"), (rows, "rows"), (columns, "columns"))
             )
             return BlockDiagonal(*sizes)
+        case PatternEntry(left, right):
+            return sparse_like(Kronecker(_dense_factor(left), Identity(as_size(right, "an identity factor"))))
         case SparseEntry(indptr, indices):
             return sparse(as_size(link.outputs, "outputs"), as_size(link.inputs, "inputs"), indptr, indices)
         case _:
@@ -250,9 +272,11 @@ def _structure(entry: StructureEntry | None, link: LinkEntry) -> Structure | str
 
 
 def _factor(factor: Factor) -> Identity | Dense:
-    if isinstance(factor, int):
-        return Identity(as_size(factor, "an identity factor"))
-    return Dense(as_size(factor[0], "rows of a factor"), as_size(factor[1], "columns of a factor"))
+    return Identity(as_size(factor, "an identity factor")) if isinstance(factor, int) else _dense_factor(factor)
+
+
+def _dense_factor(sizes: tuple[int, int]) -> Dense:
+    return Dense(as_size(sizes[0], "rows of a factor"), as_size(sizes[1], "columns of a factor"))
 
 
 def _link_entry(link: Link) -> dict[str, Any]:
@@ -282,6 +306,8 @@ def _structure_entry(structure: Structure) -> StructureEntry:
             return KroneckerEntry(_factor_entry(left), _factor_entry(right))
         case BlockDiagonal(count, rows, columns):
             return BlocksEntry(count, rows, columns)
+        case Sparse(of=Kronecker(left, right)):
+            return PatternEntry((left.rows, left.columns), right.rows)
         case Sparse():
             indptr, indices = csr_arrays(structure)
             return SparseEntry(indptr.tolist(), indices.tolist())

@@ -7,8 +7,8 @@ from jacchain.planning.draft import MODES, Draft, Step, mode_cost
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Tangent
 
-LONGEST = 9
-"""Links up to which all orders are tried: 1,430 bracketings at nine links, and more with tangents and adjoints."""
+MOST = 20_000
+"""Orders up to which all are tried: twelve explicit links have 58,786, eleven 16,796."""
 
 Key = tuple[int, ...]
 Tree = tuple[Step[Key], tuple["Tree", ...]]
@@ -16,13 +16,32 @@ Tree = tuple[Step[Key], tuple["Tree", ...]]
 
 def exhaustive(chain: Chain, /) -> Draft:
     """Return the cheapest of all orders, each written out and priced on its own."""
-    if len(chain) > LONGEST:
+    orders = _count(chain)
+    if orders > MOST:
         raise InfeasibleError(
-            f"exhaustive tries every order, but the chain has {len(chain)} links",
-            f"use 'optimal', or at most {LONGEST} links",
+            f"exhaustive tries every order, but {len(chain)} links have {orders:,}",
+            f"use 'optimal', or a chain of at most {MOST:,} orders",
         )
     drafts = (_priced(chain, tree) for tree in _trees(chain, 0, len(chain) - 1))
     return min(drafts, key=lambda draft: draft.flops)
+
+
+def _count(chain: Chain) -> int:
+    """Return the number of orders, by intervals."""
+    n = len(chain)
+    counts: dict[tuple[int, int], int] = {}
+    for length in range(1, n + 1):
+        for first in range(n - length + 1):
+            last = first + length - 1
+            if length == 1:
+                counts[first, last] = sum(mode_cost(chain, first, mode) is not None for mode in MODES)
+                continue
+            found = sum(counts[first, k] * counts[k + 1, last] for k in range(first, last))
+            found += counts[first, last - 1] * (chain.links[last].tangent_cost is not None)
+            counts[first, last] = found + counts[first + 1, last] * (chain.links[first].adjoint_cost is not None)
+        if min(counts[k, k + length - 1] for k in range(n - length + 1)) > MOST:
+            return counts[0, length - 1]  # every longer interval has more
+    return counts[0, n - 1]
 
 
 def _priced(chain: Chain, tree: Tree) -> Draft:

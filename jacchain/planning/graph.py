@@ -6,7 +6,7 @@ from itertools import pairwise
 from operator import index
 from typing import final
 
-from jacchain.algebra.structure import Dense, Diagonal, Identity, Structure
+from jacchain.algebra.structure import STRUCTURES, Dense, Diagonal, Identity, Structure
 from jacchain.errors import OptionError, SizeError, unknown_name
 
 NAMED_STRUCTURES = ("dense", "diagonal", "identity")
@@ -99,6 +99,12 @@ class Link:
             put(self, cost, _cost(getattr(self, cost), cost))
         if self.tape is None:  # a file may say null
             put(self, "tape", 0)
+        if self.name is not None and not isinstance(self.name, str):
+            raise OptionError(f"name {self.name!r} is no text", "give a string")
+        if not isinstance(self.structure, (str, type(None), *STRUCTURES)):
+            raise OptionError(
+                f"structure {self.structure!r} is no structure", f"give one of {', '.join(NAMED_STRUCTURES)}"
+            )
         if isinstance(self.structure, str):
             put(self, "structure", _named(self.structure, self.inputs, self.outputs))
         found = self.structure
@@ -128,6 +134,9 @@ class Link:
 
 
 def _named(name: str, inputs: int, outputs: int) -> Structure:
+    if name in ("kronecker", "block-diagonal", "sparse"):
+        cure = f'give a jacchain.algebra.structure object, or in a file {{"type": "{name}", ...}}'
+        raise OptionError(f"structure {name!r} needs sizes of its own", cure)
     if name not in NAMED_STRUCTURES:
         unknown_name("structure", name, [*NAMED_STRUCTURES, "kronecker", "block-diagonal", "sparse"])
     if name == "dense":
@@ -280,7 +289,8 @@ class Graph:
         heads, tails = {edge.head for edge in kept}, {edge.tail for edge in kept}
         _refuse_cycles(found, kept)
         if requests is None:
-            requests = [(head, tail) for head in found if head not in tails for tail in found if tail not in heads]
+            sinks, sources = heads - tails, tails - heads
+            requests = [(head, tail) for head in found if head in sinks for tail in found if tail in sources]
         asked = tuple((output, source) for output, source in requests)
         for vertex in (v for pair in asked for v in pair if v not in found):
             unknown_name("vertex", vertex, map(str, found))
@@ -289,7 +299,9 @@ class Graph:
         object.__setattr__(self, "requests", asked)
 
 
-def _fitted(edge: Edge, sizes: Mapping[Vertex, int]) -> Edge:
+def _fitted(edge: object, sizes: Mapping[Vertex, int]) -> Edge:
+    if not isinstance(edge, Edge):
+        raise OptionError(f"edge {edge!r} is no edge", "give jacchain.Edge objects")
     for vertex in (edge.tail, edge.head):
         if vertex not in sizes:
             unknown_name("vertex", vertex, map(str, sizes))
@@ -329,6 +341,8 @@ def path(graph: Graph, /) -> Chain:
             f"the graph has {len(graph.requests)} requests", "give one (output, input) pair; plan others one by one"
         )
     output, source = graph.requests[0]
+    if output == source:
+        raise OptionError(f"{output!r} is requested with respect to itself", "request two different vertices")
     useful = _reachable(source, {e.tail: [] for e in graph.edges}, [(e.tail, e.head) for e in graph.edges])
     useful &= _reachable(output, {e.head: [] for e in graph.edges}, [(e.head, e.tail) for e in graph.edges])
     edges: dict[Vertex, list[Edge]] = {}

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, final
 
-from jacchain.algebra.product import product
+from jacchain.algebra.product import price, product
 from jacchain.algebra.structure import Dense, Structure
 from jacchain.errors import InfeasibleError
 from jacchain.planning import sweep
@@ -97,11 +97,16 @@ class Table:
             self.structures.append(structure)
         return number
 
-    def _product(self, left: int, right: int) -> tuple[int, int]:
-        """Return the number and the cost of a product of two structures, and remember them."""
-        made = product(self.structures[left], self.structures[right])
-        found = self.products[left, right] = self._number(made.structure), made.cost
+    def _price(self, left: int, right: int) -> tuple[int, int]:
+        """Return the cost of a product of two structures; the number of its result is -1 until it is needed."""
+        found = self.products[left, right] = price(self.structures[left], self.structures[right]).cost, -1
         return found
+
+    def _result(self, left: int, right: int) -> int:
+        """Return the number of the structure of a product, forming it."""
+        made = product(self.structures[left], self.structures[right])
+        self.products[left, right] = made.cost, self._number(made.structure)
+        return self.products[left, right][1]
 
     def _fill(self, first: int, last: int) -> None:
         cell = self._locals(first) if first == last else self._products(first, last)
@@ -123,9 +128,13 @@ class Table:
                     spent = above + below
                     if spent > bound:
                         continue
-                    number, cost = known.get((left, right)) or self._product(left, right)
+                    cost, number = known.get((left, right)) or self._price(left, right)
                     spent += cost
-                    if spent <= bound and (number not in best or spent < best[number][0]):
+                    if spent > bound:
+                        continue
+                    if number < 0:
+                        number = self._result(left, right)
+                    if number not in best or spent < best[number][0]:
                         best[number] = spent, split, left, right
         return {
             number: Choice(flops, Step(Multiply, -1, "given", ((split + 1, last, left), (first, split, right))))

@@ -8,7 +8,7 @@ from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.planning import sweep
 from jacchain.planning.draft import Draft
 from jacchain.planning.exhaustive import exhaustive
-from jacchain.planning.graph import Chain, Graph, chain_of_sizes, path, seeded
+from jacchain.planning.graph import Chain, Graph, as_size, chain_of_sizes, path, seeded
 from jacchain.planning.memory import arrange
 from jacchain.planning.optimal import optimal
 from jacchain.planning.plan import Baseline, Baselines, Plan
@@ -75,8 +75,9 @@ def plan(
     >>> {name: baseline.flops for name, baseline in found.baselines.items() if name in ("forward", "reverse")}
     {'forward': 170196992, 'reverse': 170196992}
     """
-    if planner not in PLANNERS:
+    if planner not in tuple(PLANNERS):
         unknown_name("planner", planner, PLANNERS)
+    itemsize = as_size(itemsize, "itemsize")
     chain = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
     draft = PLANNERS[planner](chain)
     nodes, peak = arrange(draft.nodes, len(draft.nodes) - 1)

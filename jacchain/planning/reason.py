@@ -38,6 +38,8 @@ def _direction(chain: Chain, flops: int, baselines: Mapping[str, int], rivals: l
     if rivals and flops:
         saving = f"{_times(min(rivals), flops)} times fewer multiplications than the better of forward and reverse"
     narrow = sizes.index(min(sizes))
+    if split is not None and sizes[split] == sizes[narrow]:
+        narrow = split
     if 0 < narrow < len(chain) and flops == baselines.get("waist"):
         start = f"grows both ways from the waist d_{narrow} = {sizes[narrow]:,}"
     elif split is not None and flops in (baselines.get("meet"), baselines.get("inward")):

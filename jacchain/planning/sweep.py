@@ -1,11 +1,15 @@
 """The textbook orders of a chain: forward, reverse, and what starts or ends in the middle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
+from jacchain.algebra.product import price
+from jacchain.algebra.structure import Identity, Structure
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain
+from jacchain.planning.node import Mode
 
 
 def forward(chain: Chain, /) -> Draft:
@@ -29,14 +33,14 @@ def meet(chain: Chain, /) -> Draft:
     """
     if chain.is_dense:
         return meet_at(chain, _best_dense(chain, "meet", _dense_meet))
-    return min((meet_at(chain, k) for k in _interior(chain, "meet")), key=lambda draft: draft.flops)
+    return meet_at(chain, _best_meet(chain))
 
 
 def inward(chain: Chain, /) -> Draft:
     """Go forward from the input and in reverse from the output, up to an interior vertex k; the best k."""
     if chain.is_dense:
         return inward_at(chain, _best_dense(chain, "inward", _dense_inward))
-    return min((inward_at(chain, k) for k in _interior(chain, "inward")), key=lambda draft: draft.flops)
+    return inward_at(chain, _best_inward(chain))
 
 
 def waist(chain: Chain, /) -> Draft:
@@ -75,12 +79,80 @@ def _interior(chain: Chain, planner: str) -> range:
     return range(1, len(chain))
 
 
+def _best_inward(chain: Chain) -> int:
+    """Return the first interior vertex of least cost, from one sweep in each direction."""
+    lower = list(_costs(chain, range(len(chain) - 1), forward=True))
+    upper = list(_costs(chain, range(len(chain) - 1, 0, -1), forward=False))[::-1]
+    joined = {
+        k: below.flops + above.flops + price(above.structure, below.structure).cost
+        for k, below, above in zip(_interior(chain, "inward"), lower, upper, strict=False)
+    }
+    return min(joined, key=joined.__getitem__)
+
+
+def _best_meet(chain: Chain) -> int:
+    """Return the first interior vertex of least cost; a start that is already dearer than the best is given up."""
+    best, least = 0, -1
+    for k in _interior(chain, "meet"):
+        flops = 0
+        ends = []
+        for links, is_forward in ((range(k, len(chain)), True), (range(k - 1, -1, -1), False)):
+            reached = _Reached(0, Identity(1))
+            for reached in _costs(chain, links, forward=is_forward):
+                if 0 <= least <= flops + reached.flops:
+                    break
+            flops += reached.flops
+            ends.append(reached.structure)
+        if 0 <= least <= flops:
+            continue
+        flops += price(ends[0], ends[1]).cost
+        if least < 0 or flops < least:
+            best, least = k, flops
+    return best
+
+
+class _Reached(NamedTuple):
+    """What a sweep has cost so far, and the structure it has come to."""
+
+    flops: int
+    structure: Structure
+
+
+def _costs(chain: Chain, links: Iterable[int], *, forward: bool) -> Iterator[_Reached]:
+    """Yield the cost and structure of a sweep after every link."""
+    draft = Draft(chain)
+    found, flops = -1, 0
+    for k in links:
+        start = len(draft.nodes)
+        if found < 0:
+            mode: Mode = "given" if chain.links[k].is_explicit else "tangent" if forward else "adjoint"
+            found = draft.local(k, mode)
+        else:
+            found = _ahead(draft, k, found) if forward else _back(draft, k, found)
+        flops += sum(node.flops for node in draft.nodes[start:])
+        yield _Reached(flops, draft.nodes[found].structure)
+
+
+def _ahead(draft: Draft, link: int, found: int) -> int:
+    """Add a link after what is found: a matrix-free one as tangents, an explicit one as a product."""
+    if draft.chain.links[link].is_explicit:
+        return draft.multiply(draft.local(link, "given"), found)
+    return draft.tangent(link, found)
+
+
+def _back(draft: Draft, link: int, found: int) -> int:
+    """Add a link before what is found: a matrix-free one as adjoints, an explicit one as a product."""
+    if draft.chain.links[link].is_explicit:
+        return draft.multiply(found, draft.local(link, "given"))
+    return draft.adjoint(found, link)
+
+
 def _forward(draft: Draft, first: int, last: int) -> int:
     """Add the links first…last by columns: a matrix-free link as tangents, an explicit one as a product."""
     links = draft.chain.links
     found = draft.local(first, "given" if links[first].is_explicit else "tangent")
     for k in range(first + 1, last + 1):
-        found = draft.multiply(draft.local(k, "given"), found) if links[k].is_explicit else draft.tangent(k, found)
+        found = _ahead(draft, k, found)
     return found
 
 
@@ -89,7 +161,7 @@ def _reverse(draft: Draft, first: int, last: int) -> int:
     links = draft.chain.links
     found = draft.local(last, "given" if links[last].is_explicit else "adjoint")
     for k in range(last - 1, first - 1, -1):
-        found = draft.multiply(found, draft.local(k, "given")) if links[k].is_explicit else draft.adjoint(found, k)
+        found = _back(draft, k, found)
     return found
 
 
@@ -121,4 +193,5 @@ def dense_costs(chain: Chain, /) -> dict[str, int]:
         costs["inward"] = min(_dense_inward(sizes, sums, k) for k in range(1, n))
     ends = {0: costs["forward"], n: costs["reverse"]}
     costs["waist"] = ends[narrow] if narrow in ends else _dense_meet(sizes, sums, narrow)
-    return costs
+    accumulated = sum(link.accumulate_cost or 0 for link in chain.links)
+    return {name: cost + accumulated for name, cost in costs.items()}

@@ -1,6 +1,7 @@
 """Plans and runs as plain text of at most 80 columns, where single numbers allow it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -100,11 +101,13 @@ def bytes_text(count: int, /) -> str:
     >>> bytes_text(999), bytes_text(24384)
     ('999 B', '24.4 kB')
     """
-    size, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+    size, units = Decimal(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
     unit = 0
-    while size >= 999.95 and unit < len(units) - 1:
+    while size >= Decimal("999.95") and unit < len(units) - 1:
         size, unit = size / 1000, unit + 1
-    return f"{count} B" if unit == 0 else f"{size:,.1f} {units[unit]}"
+    if unit == 0:
+        return f"{count} B"
+    return f"{size:,.1f} {units[unit]}" if size < 10**6 else f"{size:.1e} {units[unit]}"
 
 
 def _head(plan: Plan) -> list[str]:
@@ -125,4 +128,4 @@ def _ratio(flops: int | None, least: int) -> str:
         return "-"
     if flops == least:
         return "1.00"
-    return f"{flops / least:,.2f}" if least else "inf"
+    return f"{Decimal(flops) / Decimal(least):,.2f}" if least else "inf"

@@ -59,6 +59,7 @@ def compare(function: Sequential, point: Array, derivative: Array, /, *, seed: i
         behind[column] -= step
         slope = (function(ahead.reshape(x.shape)) - function(behind.reshape(x.shape))).reshape(-1)
         gap = slope / (ahead[column] - behind[column]) - matrix[:, column]
-        error = max(error, float(np.abs(gap).max()))
+        largest = float(np.abs(gap).max())
+        error = max(error, largest) if np.isfinite(largest) else np.inf
     tolerance = 1e-4 if derivative.dtype == np.float32 else 1e-7
     return Difference(error, float(np.abs(matrix).max()), tolerance, len(chosen), x.size)

@@ -7,7 +7,7 @@ from networks import compositions, structured_compositions
 
 import jacchain as jc
 from jacchain.execution.program import VerificationError, verify
-from jacchain.layers import LeftMultiply, MeanSquaredError, RightMultiply, Tanh
+from jacchain.layers import LeftMultiply, MeanSquaredError, RightMultiply, Softmax, Tanh
 from jacchain.planning.planner import PLANNERS
 
 
@@ -87,6 +87,33 @@ def changed(program, place, **parts):
 def test_verification_notices_broken_instructions(place, parts, message):
     with pytest.raises(VerificationError, match=message):
         verify(changed(wine(), place, **parts))
+
+
+def test_verification_notices_every_register_written_over_a_live_one():
+    program = wine()
+    live: set[int] = set()
+    for step in program.instructions:
+        for k in live - set(step.frees):
+            storage = program.registers[k].storage
+            if storage < 0 or program.registers[step.result].storage in (-1, storage):
+                continue
+            registers = list(program.registers)
+            registers[step.result] = registers[step.result]._replace(storage=storage)
+            parts = (program.instructions, tuple(registers), program.storages, program.workspace, 0, 8, program.layers)
+            with pytest.raises(VerificationError):
+                verify(type(program)(*parts))
+        live = (live | {step.result}) - set(step.frees)
+
+
+def test_verification_notices_scratch_space_in_use():
+    rng = np.random.default_rng(0)
+    layers = [LeftMultiply(rng.normal(size=(3, 2))), Softmax(axis=0), MeanSquaredError(np.ones((3, 4)))]
+    program = jc.gradient(jc.Sequential(layers)).program(np.ones((2, 4)))
+    place = next(k for k, step in enumerate(program.instructions) if step.scratch >= 0)
+    step = program.instructions[place]
+    for storage in (program.registers[step.result].storage, program.registers[step.operands[0]].storage):
+        with pytest.raises(VerificationError, match="scratch"):
+            verify(changed(program, place, scratch=storage))
 
 
 def test_verification_notices_overlapping_storage():

@@ -108,7 +108,11 @@ def test_wrong_files_are_refused_at_their_place(change, message):
         ("[1, 2]", "holds a list"),
         ("{}", "states no schema"),
         (b"\xff\xfe\x00", "not text"),
-        ("", "not JSON"),
+        ("", "is empty"),
+        ("\ufeff \n", "is empty"),
+        ('{"schema": 1, "schema": 2}', "'schema' stands twice"),
+        ("[" * 100_000, "not JSON|recursion"),
+        ('{"schema": ' + "9" * 5000 + "}", "not JSON"),
     ],
 )
 def test_what_is_no_document_is_refused(text, message):

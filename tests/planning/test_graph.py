@@ -144,3 +144,27 @@ def test_the_reason_names_what_decided(sizes, planner, words):
 def test_the_reason_names_structure():
     chain = jc.Chain([jc.Link(9, 9, structure="diagonal"), jc.Link(9, 9, structure="diagonal"), jc.Link(9, 4)])
     assert "structure makes it" in jc.plan(chain).reason
+
+
+def test_isolated_vertices_are_not_requested_and_nothing_is_requested_of_itself():
+    graph = jc.Graph({"x": 2, "y": 3, "alone": 4}, [jc.Edge("x", "y")])
+    assert graph.requests == (("y", "x"),)
+    with pytest.raises(OptionError, match="with respect to itself"):
+        jc.plan(jc.Graph({"x": 2, "y": 3}, [jc.Edge("x", "y")], [("x", "x")]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: jc.Link(3, 3, structure=np.eye(3)),
+        lambda: jc.Link(3, 3, structure="sparse"),
+        lambda: jc.Link(3, 3, name=5),
+        lambda: jc.Graph({"x": 2, "y": 3}, [("x", "y")]),
+        lambda: jc.plan([3, 2], planner=[]),
+        lambda: jc.plan([3, 2], itemsize="a"),
+        lambda: jc.plan([3, 2], itemsize=0),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused(make):
+    with pytest.raises((OptionError, SizeError), match=r"\n"):
+        make()

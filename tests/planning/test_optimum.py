@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from strategies import dense_sizes, mixed_chains, structure_chains
 
 from jacchain.algebra.pattern import transpose
+from jacchain.algebra.structure import Dense, Identity, Kronecker
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain, Link, chain_of_sizes
 from jacchain.planning.hu_shing import triangulate
 from jacchain.planning.optimal import Table, optimal
 from jacchain.planning.planner import BASELINES, PLANNERS, plan
-from jacchain.planning.sweep import dense_costs
+from jacchain.planning.sweep import dense_costs, inward_at, meet_at
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 
@@ -165,8 +166,11 @@ def test_an_order_from_the_middle_needs_a_middle(name):
 
 
 def test_exhaustive_refuses_long_chains():
-    with pytest.raises(InfeasibleError, match="10 links"):
-        plan([2] * 11, planner="exhaustive")
+    with pytest.raises(InfeasibleError, match="13 links have"):
+        plan([2] * 14, planner="exhaustive")
+    both = Chain([Link(2, 2, structure="diagonal", tangent_cost=1, adjoint_cost=1)] * 7)
+    with pytest.raises(InfeasibleError, match="7 links have"):
+        plan(both, planner="exhaustive")
 
 
 def test_planning_counts_accumulation_once():
@@ -178,3 +182,33 @@ def test_draft_prices_a_chosen_bracketing():
     draft = Draft(chain_of_sizes([2, 3, 4]))
     draft.multiply(draft.local(1, "given"), draft.local(0, "given"))
     assert draft.flops == 24
+
+
+def test_accumulation_counts_in_every_baseline():
+    chain = Chain([Link(3, 4, accumulate_cost=100), Link(4, 2), Link(2, 5)])
+    found = plan(chain)
+    for name, baseline in found.baselines.items():
+        assert plan(chain, planner=name).flops == baseline.flops >= found.flops > 100
+
+
+@given(mixed_chains())
+def test_baselines_cost_what_their_planners_pay(chain):
+    for name, baseline in plan(chain).baselines.items():
+        try:
+            assert plan(chain, planner=name).flops == baseline.flops
+        except InfeasibleError:
+            assert baseline.flops is None
+
+
+@given(structure_chains(least=2, longest=5))
+def test_meet_and_inward_take_the_best_vertex(structures):
+    chain = Chain(Link(s.columns, s.rows, structure=s) for s in structures)
+    middle = range(1, len(chain))
+    assert PLANNERS["meet"](chain).flops == min(meet_at(chain, k).flops for k in middle) if middle else True
+    assert PLANNERS["inward"](chain).flops == min(inward_at(chain, k).flops for k in middle) if middle else True
+
+
+def test_sizes_of_kronecker_products_may_be_huge():
+    structure = Kronecker(Dense(10**4, 10**4), Identity(10**5))
+    chain = Chain([Link(10**9, 10**9, structure=structure), Link(10**9, 10**9, structure="diagonal")])
+    assert plan(chain).flops == 10**13

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import jacchain as jc
 from jacchain.errors import OptionError, SizeError
 from jacchain.workloads.differences import compare
 from jacchain.workloads.race import race
@@ -38,6 +39,11 @@ def test_wine_takes_any_number_of_hidden_units(hidden):
     gradient = problem.derivative("optimal")(problem.point)
     assert gradient.shape == (hidden, 13)
     assert compare(problem.function, problem.point, gradient).agrees
+
+
+def test_nan_never_agrees():
+    f = jc.Sequential([jc.Function(lambda x: x * np.nan, jacobian=lambda x: np.eye(2), outputs=2)])
+    assert not compare(f, np.ones(2), np.eye(2)).agrees
 
 
 def test_a_large_problem_is_compared_at_random_columns():
