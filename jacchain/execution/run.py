@@ -14,9 +14,12 @@ from jacchain.execution.count import CountingKernels
 from jacchain.execution.program import Program
 from jacchain.execution.source import Facts, Source
 
-SMALL: Final = 1 << 17
+SMALL: Final = 1 << 14
 """Results of at most so many bytes are copied out; larger ones are handed out, and their memory is used again once
-nobody holds them any more. A fresh array of that size costs a page fault for every 4 KiB."""
+nobody holds them any more. A large fresh array costs a page fault for every 4 KiB."""
+
+COPIED: Final = 1 << 20
+"""Bytes up to which a result is copied into the caller's array; above, binding the calls to that array is cheaper."""
 
 KEPT: Final = 2
 """Large results kept for reuse: a caller that rebinds one name holds the last result while the next one is made."""
@@ -214,7 +217,7 @@ class Executable:
             raise SizeError("out is read-only", "give an array that can be written to")
 
     def _into(self, workspace: _Workspace, out: Array) -> Array:
-        if self.is_small or not out.flags.c_contiguous:
+        if out.nbytes <= COPIED or not out.flags.c_contiguous:
             slot = workspace.slots[0] if self.is_small else workspace.slot()
             run(slot.calls)
             out[...] = slot.array

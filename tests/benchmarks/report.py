@@ -1,0 +1,45 @@
+"""The whole run: rows are made, measured and printed one after the other."""
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from benchmarks import autoencoder, chain, planning, process, wine
+from benchmarks.document import to_json
+from benchmarks.growth import plot
+from benchmarks.machine import load, machine
+from benchmarks.options import Options
+from benchmarks.row import Measured, Row, measure
+from benchmarks.table import details, summary
+
+ROWS: Mapping[str, Callable[..., Row]] = {
+    "wine-16": partial(wine.row, 16),
+    "wine-1024": partial(wine.row, 1024),
+    "autoencoder-784": partial(autoencoder.row, (784, 256, 32, 256, 784), 6),
+    "autoencoder-2048": partial(autoencoder.row, (2048, 512, 16, 512, 2048), 12),
+    "chain-multiply": chain.multiply_row,
+    "chain-plan": chain.plan_row,
+    "plan-dense": planning.dense_row,
+    "plan-structured": planning.structured_row,
+    "process": process.row,
+}
+"""What makes each row; each is made only when its turn comes, since peers take long to load and compile."""
+
+
+def print_report(options: Options, /) -> None:
+    """Measure the rows, print their tables as they come and the summary at the end, and write the files."""
+    known = machine()
+    for name, fact in known.items():
+        print(f"{name:10} {fact}")
+    print("\nmedians over interleaved rounds; a ratio is the median of the ratios of rounds\n", flush=True)
+    rows: list[Measured] = []
+    for name in options.names:
+        rows.append(measure(partial(ROWS[name], peers=options.peers), options.seconds, options.makes))
+        print(details(rows[-1]), end="\n\n", flush=True)
+    print(summary(rows))
+    print(f"\nload at the end: {load()}")
+    if options.json is not None:
+        options.json.write_text(to_json(known, rows))
+    if options.plot is not None:
+        drawn = [found.times for found in rows if found.row.name.startswith("plan-")]
+        print(plot(drawn, options.plot) if drawn else "no plot: planning was not measured", file=sys.stderr)
