@@ -5,6 +5,7 @@ import gc
 import pickle
 import threading
 import tracemalloc
+import warnings
 import weakref
 from dataclasses import dataclass
 from itertools import pairwise
@@ -410,7 +411,9 @@ def test_a_layer_may_be_used_at_several_shapes():
 def test_changing_the_shape_of_a_result_leaves_later_ones_alone():
     j = jc.jacobian(network(300, 4, 300))
     result = j(np.ones(300))
-    result.shape = (-1,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer NumPy advises against it, but allows it
+        result.shape = (-1,)
     result.flags.writeable = False
     del result
     again = j(np.ones(300))
