@@ -58,7 +58,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module 'jacchain' has no attribute {name!r}")
+        where = "; the layers are in jacchain.layers" if name[:1].isupper() else ""
+        raise AttributeError(f"module 'jacchain' has no attribute {name!r}{where}")
     home = import_module(_HOMES[name])
     found: object = home if name == "layers" else getattr(home, name)
     globals()[name] = found

@@ -132,6 +132,7 @@ def main_group(debug: bool) -> None:
 @main_group.command(
     "plan",
     cls=_Command,
+    short_help="Plan a chain of sizes, or of a file.",
     examples=(
         "jacchain plan --dims 13,16,1",
         "jacchain plan --dims 784,256,32,256,784 --planner reverse",
@@ -166,6 +167,7 @@ def plan_command(
 @main_group.command(
     "run",
     cls=_Command,
+    short_help="Run a built-in problem and time its orders.",
     examples=(
         "jacchain run wine --check",
         "jacchain run wine --hidden 1024 --planner forward",
@@ -206,7 +208,12 @@ def run_command(
     _echo(_run_json(problem, planner, check) if as_json else _run_text(problem, planner, check))
 
 
-@main_group.command("completion", cls=_Command, examples=('eval "$(jacchain completion bash)"',))
+@main_group.command(
+    "completion",
+    cls=_Command,
+    short_help="Print a shell's completion script.",
+    examples=('eval "$(jacchain completion bash)"',),
+)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion_command(shell: str) -> None:
     """Print the script that completes jacchain's words in a shell."""
@@ -344,6 +351,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _fail(f"cannot write the output: {error.strerror}", "free some space, or write elsewhere", 1)
     except Exception as error:
         _fail(f"{type(error).__name__}: {error}", "run again with 'jacchain --debug ...' to see where", 1)
 

@@ -114,8 +114,14 @@ class Jacobian:
 
     def release(self) -> None:
         """Drop the plans, programs and buffers kept for this composition; the next call makes them anew."""
+        for found in self._compiled.values():
+            found.run.idle.clear()
         self._compiled.clear()
         self._ready = None
+
+    def __repr__(self) -> str:
+        wanted = "gradient" if self.is_gradient else "jacobian"
+        return f"{wanted}({self.composition!r}, planner={self.planner!r})"
 
     def _at(self, point: Array) -> _Compiled:
         key = _Key(point.shape, point.dtype, self.planner, None, None, self.is_gradient)

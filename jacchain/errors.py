@@ -41,6 +41,10 @@ class OptionError(JacchainError, ValueError):
     """An option, name or value outside what is accepted."""
 
 
+class NameUnknownError(OptionError, AttributeError):
+    """A name that a module does not have, with the names that it has."""
+
+
 class DtypeError(JacchainError, TypeError):
     """An array whose dtype has no derivative here: integer, complex, boolean, object."""
 
@@ -81,7 +85,15 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> NoReturn:
     jacchain.errors.OptionError: unknown planner 'forwards'
     did you mean 'forward'? valid: forward, reverse
     """
-    names = list(valid)
+    raise OptionError(f"unknown {kind} {name!r}", _valid(name, list(valid)))
+
+
+def unknown_attribute(kind: str, name: str, valid: Iterable[str]) -> NoReturn:
+    """Raise the like for an attribute of a module."""
+    raise NameUnknownError(f"unknown {kind} {name!r}", _valid(name, list(valid)))
+
+
+def _valid(name: object, names: list[str]) -> str:
     near = get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise OptionError(f"unknown {kind} {name!r}", f"{hint}valid: {', '.join(names)}")
+    return f"{hint}valid: {', '.join(names)}"

@@ -1,5 +1,6 @@
 """The stock layers."""
 
+from jacchain.errors import unknown_attribute
 from jacchain.model.elementwise import Abs, Elementwise, Exp, Log, Relu, Sigmoid, Softplus, Square, Tanh
 from jacchain.model.function import Function
 from jacchain.model.linear import Bias, LeftMultiply, Linear, Reshape, RightMultiply, Sum
@@ -26,3 +27,9 @@ __all__ = [
     "Sum",
     "Tanh",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if not name.startswith("_"):
+        unknown_attribute("layer", name, __all__)
+    raise AttributeError(f"module 'jacchain.layers' has no attribute {name!r}")

@@ -87,7 +87,7 @@ def test_seeds_are_planned(call):
         (["plan", "--dims", "13,,1"], 2, "'' in --dims"),
         (["plan", "--dims=--13,1"], 2, "'--13' in --dims"),
         (["plan", "--dims", "9" * 5000 + ",1"], 2, "in --dims is not a whole number"),
-        (["plan", "--dims", "13"], 2, "1 sizes make no link\n  give at least two"),
+        (["plan", "--dims", "13"], 2, "1 size cannot make a link\n  give at least two"),
         (["plan", "--dims", "13,1", "--planner", "optimum"], 2, "unknown planner 'optimum'\n  did you mean 'optimal'?"),
         (["plan", "--dims", "13,1", "--tangents", "0"], 2, "--tangents is 0"),
         (["plan", "--dims", "13,1", "--planner", "meet"], 3, "meet needs an interior vertex"),

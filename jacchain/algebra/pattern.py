@@ -154,7 +154,7 @@ def _spread(structure: Structure) -> Kronecker | None:
 def product_structure(left: Structure, right: Structure, /) -> Sparse | Dense:
     """Return the pattern of a sparse product, multiplied symbolically; Dense when it is full."""
     a, b = _spread(left), _spread(right)
-    if a is not None and b is not None and a.right == b.right:  # (A⊗I)(B⊗I) is spread like AB⊗I
+    if a is not None and b is not None and a.right == b.right != Identity(1):  # (A⊗I)(B⊗I) is spread like AB⊗I
         return sparse_like(Kronecker(Dense(a.left.rows, b.left.columns), a.right))
     from scipy.sparse import csr_array
 

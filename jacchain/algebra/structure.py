@@ -211,6 +211,8 @@ def sparse(rows: int, columns: int, indptr: "ArrayLike", indices: "ArrayLike", /
     import numpy as np
 
     ptr, idx = np.asarray(indptr), np.asarray(indices)
+    if not all(a.dtype.kind in "iu" or a.size == 0 for a in (ptr, idx)):
+        raise SizeError(f"indptr and indices are {ptr.dtype} and {idx.dtype}", "give integers")
     if ptr.shape != (rows + 1,) or ptr[0] != 0 or ptr[-1] != idx.size or idx.ndim != 1 or np.any(np.diff(ptr) < 0):
         raise SizeError(
             f"indptr does not describe {rows} rows of {idx.size} entries",
@@ -237,6 +239,8 @@ def sparse_like(matrix: Kronecker, /) -> Sparse:
     >>> print(sparse_like(Kronecker(Dense(2, 3), Identity(4))))
     sparse 8x12, 24 nonzeros
     """
+    if not isinstance(matrix.left, Dense) or not isinstance(matrix.right, Identity):
+        raise SizeError(f"{matrix} is not A⊗I", "give a dense left factor and an identity on the right")
     return Sparse(matrix.rows, matrix.columns, b"", b"", "", of=matrix)
 
 

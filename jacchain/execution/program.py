@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, final
+from typing import Final, Literal, NamedTuple, final
 
 from jacchain.algebra.expand import expand_cost
 from jacchain.algebra.product import product
@@ -13,6 +13,20 @@ Op = Literal["point", "seed", "value", "local", "accumulate", "multiply", "tange
 
 ALIGNMENT = 64
 """Every buffer starts at a multiple of so many bytes: a cache line, and the widest vector register."""
+
+
+OPERANDS: Final[dict[Op, tuple[int, ...]]] = {
+    "point": (0,),
+    "seed": (0,),
+    "value": (1,),
+    "local": (0, 1, 2),
+    "accumulate": (1,),
+    "multiply": (2,),
+    "tangent": (2,),
+    "adjoint": (2,),
+    "expand": (1,),
+}
+"""How many registers each operation reads."""
 
 
 class Register(NamedTuple):
@@ -122,6 +136,12 @@ def verify(program: Program, /) -> None:
     live: set[int] = set()
     seen: set[int] = set()
     for place, step in enumerate(program.instructions):
+        if len(step.operands) not in OPERANDS[step.op]:
+            _broken(place, step, f"has {len(step.operands)} operands")
+        if (step.op in ("point", "seed", "multiply", "expand")) != (step.source == -1) or step.source >= len(
+            program.layers
+        ):
+            _broken(place, step, f"names layer {step.source}")
         for operand in step.operands:
             if operand not in live:
                 _broken(place, step, f"%{operand} is not live")

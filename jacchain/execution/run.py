@@ -21,6 +21,8 @@ nobody holds them any more. A large fresh array costs a page fault for every 4 K
 COPIED: Final = 1 << 20
 """Bytes up to which a result is copied into the caller's array; above, binding the calls to that array is cheaper."""
 
+LOOK: Final = "look at that layer's parameters and at what goes into it"
+
 KEPT: Final = 2
 """Large results kept for reuse: a caller that rebinds one name holds the last result while the next one is made."""
 
@@ -227,6 +229,7 @@ class Executable:
 
     def _checked(self, binding: Binding, out: Array | None) -> Array:
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
+        self._check_values(binding.point)
         for group in [*binding.groups, *binding.tail(result.reshape(self._matrix_shape()))]:
             with np.errstate(all="ignore"):  # what it would warn of is found below
                 run(group.calls)
@@ -239,6 +242,19 @@ class Executable:
             return out
         return result
 
+    def _check_values(self, point: Array) -> None:
+        """Look for NaN and infinity in the value of every layer, also of those that the program does not need."""
+        xp, x = self.backend.kernels.xp, point.copy()
+        if not xp.isfinite(x).all():
+            raise NonFiniteError("NaN or infinity in the input", "give finite numbers")
+        for k, (source, facts) in enumerate(zip(self.sources, self.facts, strict=True), 1):
+            y, scratch = xp.empty(facts.outputs, self.dtype), xp.empty(facts.value_scratch, self.dtype)
+            with np.errstate(all="ignore"):  # what it would warn of is found below
+                run(source.value_calls(self.backend.kernels, x, y, scratch))
+            if not xp.isfinite(y).all():
+                raise NonFiniteError(f"NaN or infinity in the value of layer {k} ({source.name})", LOOK)
+            x = y
+
     def _described(self, group: Group) -> tuple[str, str]:
         step = group.instruction
         if step.op in ("point", "seed"):
@@ -248,4 +264,4 @@ class Executable:
             return "a product of local Jacobians", "scale the function or its input: their product overflows"
         what = "the value" if step.op == "value" else "the local Jacobian"
         where = f"layer {step.source + 1} ({self.sources[step.source].name})"
-        return f"{what} of {where}", "look at that layer's parameters and at what goes into it"
+        return f"{what} of {where}", LOOK

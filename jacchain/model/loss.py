@@ -1,7 +1,6 @@
 """Softmax and the losses that networks end in."""
 
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Literal, final
 
@@ -152,7 +151,7 @@ class CrossEntropy(Layer):
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the input has the target's shape."""
         groups = 2 * self._count if self.logits else 0
-        return _loss_facts(self, self.target, shape, in_place="" if self.logits else "x", groups=groups)
+        return _loss_facts(self, self.target, shape, in_place="", groups=groups)
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the averaged sum."""
@@ -176,10 +175,10 @@ class CrossEntropy(Layer):
         """Return the calls for - T / P, or for softmax(x) ΣT - T, each averaged."""
         xp, t, gap = kernels.xp, self.target, out.arrays[0].reshape(x.shape)
         if not self.logits:
-            # a class that is not wanted adds nothing, even where its probability is 0
-            tiny = constant(kernels, xp.finfo(x.dtype).tiny, x)
+            # T / (P + [T = 0]): a class that is not wanted adds nothing, even where its probability is 0
             return (
-                (partial(xp.maximum, out=gap), (x, tiny)),
+                (xp.equal, (t, constant(kernels, 0, x), gap)),
+                (xp.add, (gap, x, gap)),
                 (xp.divide, (t, gap, gap)),
                 (xp.multiply, (gap, constant(kernels, -1 / self._count, x), gap)),
             )

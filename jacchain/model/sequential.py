@@ -44,6 +44,8 @@ class Sequential:
     __slots__ = ("__weakref__", "_layers")
 
     def __init__(self, layers: "Iterable[Layer | Sequential]", /) -> None:
+        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+            raise OptionError(f"{layers!r} is no list of layers", "give a list, such as [Linear(W), Tanh()]")
         found: list[Layer] = []
         for k, layer in enumerate(layers, 1):
             match layer:

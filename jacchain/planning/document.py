@@ -1,8 +1,8 @@
-"""Chains and plans as documents: ``jacchain.chain/v1`` (JSON or TOML) and ``jacchain.plan/v1`` (JSON)."""
+"""Chains as documents of schema ``jacchain.chain/v1``, in JSON or TOML."""
 
 import json
 import tomllib
-from typing import Any, NoReturn, assert_never
+from typing import Any, assert_never
 
 import msgspec
 
@@ -19,14 +19,11 @@ from jacchain.algebra.structure import (
     sparse_like,
 )
 from jacchain.errors import FileError, JacchainError, unknown_name
-from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain, Link, as_size
-from jacchain.planning.memory import arrange
-from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
-from jacchain.planning.plan import Baseline, Baselines, Plan, names
 
 CHAIN_SCHEMA = "jacchain.chain/v1"
-PLAN_SCHEMA = "jacchain.plan/v1"
+
+TYPES = ("kronecker", "kronecker-pattern", "block-diagonal", "sparse")
 
 Factor = int | tuple[int, int]
 
@@ -83,38 +80,6 @@ class ChainEntry(msgspec.Struct, forbid_unknown_fields=True):
     links: list[LinkEntry]
 
 
-class StepEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """One step of a plan: what is formed, from what."""
-
-    op: str
-    result: str
-    operands: list[str]
-    structure: str
-    flops: int
-    bytes: int
-
-
-class BaselineEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """What a textbook order costs; null where the chain does not allow it."""
-
-    flops: int | None
-
-
-class PlanEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A plan document."""
-
-    schema: str
-    planner: str
-    flops: int
-    peak: int
-    bracketing: str
-    reason: str
-    baselines: dict[str, BaselineEntry]
-    steps: list[StepEntry]
-    links: list[LinkEntry]
-    itemsize: int = 8
-
-
 def chain_from_text(text: str | bytes, /, *, source: str = "the chain") -> Chain:
     """Return the chain of a document of schema ``jacchain.chain/v1``, in JSON or TOML.
 
@@ -128,55 +93,22 @@ def chain_from_text(text: str | bytes, /, *, source: str = "the chain") -> Chain
     >>> print(chain_from_text('{"schema": "jacchain.chain/v1", "links": [{"inputs": 3, "outputs": 2}]}'))
     3 → 2
     """
-    raw = _decoded(text, source)
-    _expect_schema(raw, CHAIN_SCHEMA, source)
-    entry = _converted(raw, ChainEntry, source)
-    return _chain(entry.links, source)
+    raw = decoded(text, source)
+    expect_schema(raw, CHAIN_SCHEMA, source)
+    _expect_types(raw, source)
+    entry = converted(raw, ChainEntry, source)
+    return chain_of(entry.links, source)
 
 
 def chain_to_json(chain: Chain, /) -> str:
     """Return a chain as one JSON document of schema ``jacchain.chain/v1``."""
-    return json.dumps({"schema": CHAIN_SCHEMA, "links": [_link_entry(link) for link in chain.links]}, indent=2)
+    return json.dumps({"schema": CHAIN_SCHEMA, "links": [link_entry(link) for link in chain.links]}, indent=2)
 
 
-def plan_to_json(plan: Plan, /) -> str:
-    """Return a plan as one JSON document of schema ``jacchain.plan/v1``."""
-    document = PlanEntry(
-        schema=PLAN_SCHEMA,
-        planner=plan.planner,
-        flops=plan.flops,
-        peak=plan.peak,
-        bracketing=plan.bracketing,
-        reason=plan.reason,
-        baselines={name: BaselineEntry(baseline.flops) for name, baseline in plan.baselines.items()},
-        steps=_step_entries(plan),
-        links=[],
-        itemsize=plan.itemsize,
-    )
-    found = msgspec.to_builtins(document)
-    found["links"] = [_link_entry(link) for link in plan.chain.links]
-    return json.dumps(found, indent=2)
-
-
-def plan_from_json(text: str | bytes, /) -> Plan:
-    """Return the plan of a JSON document, its steps priced anew and compared with what the document says."""
-    raw = _decoded(text, "the plan", toml=False)
-    _expect_schema(raw, PLAN_SCHEMA, "the plan")
-    entry = _converted(raw, PlanEntry, "the plan")
-    chain = _chain(entry.links, "the plan")
-    nodes, need = _nodes(chain, entry.steps)
-    flops = sum(node.flops for node in nodes)
-    if (flops, need * entry.itemsize) != (entry.flops, entry.peak):
-        raise FileError(
-            f"the plan states {entry.flops} multiplications and a peak of {entry.peak} bytes, "
-            f"but its steps make {flops} and {need * entry.itemsize}",
-            "make the plan anew: its links or steps were changed",
-        )
-    baselines = Baselines(tuple((name, Baseline(b.flops)) for name, b in entry.baselines.items()))
-    return Plan(chain, entry.planner, nodes, flops, entry.peak, baselines, entry.reason, entry.itemsize)
-
-
-def _decoded(text: str | bytes, source: str, *, toml: bool = True) -> Any:
+def decoded(text: object, source: str, *, toml: bool = True) -> Any:
+    """Return what a text in JSON, or TOML where allowed, says; refuse all else."""
+    if not isinstance(text, str | bytes):
+        raise FileError(f"{source} is {text!r}", "give text or bytes")
     try:
         content = text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -207,7 +139,8 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _expect_schema(raw: Any, schema: str, source: str) -> None:
+def expect_schema(raw: Any, schema: str, source: str) -> None:
+    """Refuse a document of another schema."""
     if not isinstance(raw, dict):
         raise FileError(f"{source} holds a {type(raw).__name__}, not an object", f'write {{"schema": "{schema}", …}}')
     if raw.get("schema") != schema:
@@ -215,7 +148,20 @@ def _expect_schema(raw: Any, schema: str, source: str) -> None:
         raise FileError(f"{source} {stated}", f"expected {schema!r}")
 
 
-def _converted(raw: Any, kind: type[Any], source: str) -> Any:
+def _expect_types(raw: dict[str, Any], source: str) -> None:
+    """Refuse structures of an unknown type, with the valid ones."""
+    links = raw.get("links")
+    for k, link in enumerate(links if isinstance(links, list) else ()):
+        found = link.get("structure") if isinstance(link, dict) else None
+        if isinstance(found, dict) and found.get("type") not in TYPES:
+            try:
+                unknown_name("structure", found.get("type"), TYPES)
+            except JacchainError as error:
+                raise FileError(f"{source} is wrong at $.links[{k}].structure: {error.what}", error.cure) from None
+
+
+def converted(raw: Any, kind: type[Any], source: str) -> Any:
+    """Return a document as its type, or name the place where it is wrong."""
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -225,7 +171,8 @@ def _converted(raw: Any, kind: type[Any], source: str) -> Any:
         ) from None
 
 
-def _chain(entries: list[LinkEntry], source: str) -> Chain:
+def chain_of(entries: list[LinkEntry], source: str) -> Chain:
+    """Return the chain of the links of a document."""
     links = []
     for k, entry in enumerate(entries):
         try:
@@ -279,7 +226,8 @@ def _dense_factor(sizes: tuple[int, int]) -> Dense:
     return Dense(as_size(sizes[0], "rows of a factor"), as_size(sizes[1], "columns of a factor"))
 
 
-def _link_entry(link: Link) -> dict[str, Any]:
+def link_entry(link: Link) -> dict[str, Any]:
+    """Return a link as the object of a chain file."""
     entry = LinkEntry(
         link.inputs,
         link.outputs,
@@ -317,74 +265,3 @@ def _structure_entry(structure: Structure) -> StructureEntry:
 
 def _factor_entry(factor: Identity | Dense) -> Factor:
     return factor.size if isinstance(factor, Identity) else (factor.rows, factor.columns)
-
-
-def _step_entries(plan: Plan) -> list[StepEntry]:
-    from jacchain.algebra.structure import stored
-
-    called = names(plan.nodes)
-    entries = []
-    for name, node in zip(called, plan.nodes, strict=True):
-        match node:
-            case Local():
-                op, operands = ("local" if node.mode == "given" else f"accumulate-{node.mode}"), [f"F{node.link + 1}"]
-            case Multiply():
-                op, operands = "multiply", [called[node.left], called[node.right]]
-            case Tangent():
-                op, operands = "tangent", [f"F{node.link + 1}", called[node.right]]
-            case Adjoint():
-                op, operands = "adjoint", [called[node.left], f"F{node.link + 1}"]
-        size = stored(node.structure) * plan.itemsize
-        entries.append(StepEntry(op, name, operands, str(node.structure), node.flops, size))
-    return entries
-
-
-def _nodes(chain: Chain, steps: list[StepEntry]) -> tuple[tuple[Node, ...], int]:
-    draft = Draft(chain)
-    made: dict[str, int] = {}
-    for k, step in enumerate(steps):
-        try:
-            made[step.result] = _add(draft, step, made)
-        except JacchainError as error:
-            raise FileError(f"the plan is wrong at $.steps[{k}]: {error.what}", error.cure) from None
-    shape = (chain.sizes[-1], chain.sizes[0])
-    last = draft.nodes[-1].structure if draft.nodes else None
-    if last is None or (last.rows, last.columns) != shape or names(tuple(draft.nodes))[-1] != _whole(chain):
-        raise FileError("the plan is wrong at $.steps: the last step is not the whole chain", "make the plan anew")
-    return arrange(draft.nodes, len(draft.nodes) - 1)
-
-
-def _whole(chain: Chain) -> str:
-    return "J1" if len(chain) == 1 else f"P{len(chain)}:1"
-
-
-def _add(draft: Draft, step: StepEntry, made: dict[str, int]) -> int:
-    modes: dict[str, Mode] = {"local": "given", "accumulate-tangent": "tangent", "accumulate-adjoint": "adjoint"}
-    if step.op not in (*modes, "multiply", "tangent", "adjoint"):
-        unknown_name("operation", step.op, [*modes, "multiply", "tangent", "adjoint"])
-    if len(step.operands) != (1 if step.op in modes else 2):
-        raise FileError(f"{step.op} has {len(step.operands)} operands", "make the plan anew")
-
-    def link(name: str) -> int:
-        number = int(name[1:]) if name[:1] == "F" and name[1:].isdecimal() else 0
-        if not 1 <= number <= len(draft.chain):
-            _unknown_operand(name, f"name one of the links F1 … F{len(draft.chain)}")
-        return number - 1
-
-    def node(name: str) -> int:
-        if name not in made:
-            _unknown_operand(name, "name the result of an earlier step")
-        return made[name]
-
-    if step.op in modes:
-        return draft.local(link(step.operands[0]), modes[step.op])
-    first, second = step.operands
-    if step.op == "multiply":
-        return draft.multiply(node(first), node(second))
-    return (
-        draft.tangent(link(first), node(second)) if step.op == "tangent" else draft.adjoint(node(first), link(second))
-    )
-
-
-def _unknown_operand(name: str, cure: str) -> NoReturn:
-    raise FileError(f"operand {name!r} is not known", cure)

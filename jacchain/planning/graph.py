@@ -227,7 +227,10 @@ def chain_of_sizes(sizes: Sequence[int], /) -> Chain:
     """
     found = [as_size(size, f"size d_{k}") for k, size in enumerate(sizes)]
     if len(found) < 2:
-        raise SizeError(f"{len(found)} sizes make no link", "give at least two sizes, such as 13,16,1")
+        raise SizeError(
+            f"{len(found)} size{'' if len(found) == 1 else 's'} cannot make a link",
+            "give at least two sizes, such as 13,16,1",
+        )
     return Chain(Link(a, b) for a, b in pairwise(found))
 
 

@@ -68,7 +68,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as one JSON document of schema ``jacchain.plan/v1``."""
-        from jacchain.planning.document import plan_to_json
+        from jacchain.planning.plan_document import plan_to_json
 
         return plan_to_json(self)
 
@@ -81,7 +81,7 @@ class Plan:
         FileError
             Not JSON, another schema, or wrong at a stated place.
         """
-        from jacchain.planning.document import plan_from_json
+        from jacchain.planning.plan_document import plan_from_json
 
         return plan_from_json(text)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from jacchain.algebra.product import price
 from jacchain.algebra.structure import Identity, Structure
@@ -80,35 +80,61 @@ def _interior(chain: Chain, planner: str) -> range:
 
 
 def _best_inward(chain: Chain) -> int:
-    """Return the first interior vertex of least cost, from one sweep in each direction."""
-    lower = list(_costs(chain, range(len(chain) - 1), forward=True))
-    upper = list(_costs(chain, range(len(chain) - 1, 0, -1), forward=False))[::-1]
-    joined = {
-        k: below.flops + above.flops + price(above.structure, below.structure).cost
-        for k, below, above in zip(_interior(chain, "inward"), lower, upper, strict=False)
-    }
+    """Return the first interior vertex of least cost, from one sweep in each direction as far as each is possible."""
+    lower = list(_possible(_costs(chain, range(len(chain) - 1), forward=True)))
+    upper = list(_possible(_costs(chain, range(len(chain) - 1, 0, -1), forward=False)))
+    joined: dict[int, int] = {}
+    for k in _interior(chain, "inward"):
+        if k <= len(lower) and len(chain) - k <= len(upper):
+            below, above = lower[k - 1], upper[len(chain) - k - 1]
+            joined[k] = below.flops + above.flops + price(above.structure, below.structure).cost
+    if not joined:
+        _refuse(chain, "inward")
     return min(joined, key=joined.__getitem__)
 
 
 def _best_meet(chain: Chain) -> int:
-    """Return the first interior vertex of least cost; a start that is already dearer than the best is given up."""
-    best, least = 0, -1
+    """Return the first possible interior vertex of least cost; a start that is dearer than the best is given up."""
+    costs: dict[int, int] = {}
     for k in _interior(chain, "meet"):
-        flops = 0
-        ends = []
-        for links, is_forward in ((range(k, len(chain)), True), (range(k - 1, -1, -1), False)):
-            reached = _Reached(0, Identity(1))
-            for reached in _costs(chain, links, forward=is_forward):
-                if 0 <= least <= flops + reached.flops:
-                    break
-            flops += reached.flops
-            ends.append(reached.structure)
-        if 0 <= least <= flops:
+        try:
+            found = _meet_cost(chain, k, min(costs.values(), default=None))
+        except InfeasibleError:
             continue
-        flops += price(ends[0], ends[1]).cost
-        if least < 0 or flops < least:
-            best, least = k, flops
-    return best
+        if found is not None:
+            costs[k] = found
+    if not costs:
+        _refuse(chain, "meet")
+    return min(costs, key=costs.__getitem__)
+
+
+def _meet_cost(chain: Chain, vertex: int, most: int | None) -> int | None:
+    """Return what growing both ways from a vertex costs; None as soon as it is no less than `most`."""
+    flops = 0
+    ends = []
+    for links, forward in ((range(vertex, len(chain)), True), (range(vertex - 1, -1, -1), False)):
+        reached = _Reached(0, Identity(1))
+        for reached in _costs(chain, links, forward=forward):
+            if most is not None and flops + reached.flops >= most:
+                return None
+        flops += reached.flops
+        ends.append(reached.structure)
+    return flops + price(ends[0], ends[1]).cost
+
+
+def _possible(costs: "Iterator[_Reached]") -> "Iterator[_Reached]":
+    """Yield what a sweep reaches until a link does not allow it."""
+    try:
+        yield from costs
+    except InfeasibleError:
+        return
+
+
+def _refuse(chain: Chain, planner: str) -> NoReturn:
+    raise InfeasibleError(
+        f"{planner} is not possible from any of the {len(chain) - 1} interior vertices",
+        "give the matrix-free links both a tangent_cost and an adjoint_cost, or choose another planner",
+    )
 
 
 class _Reached(NamedTuple):

@@ -64,5 +64,8 @@ def _sizes(dims: Sequence[int] | None) -> tuple[int, ...] | None:
         return None
     found = tuple(as_size(size, f"size d_{k}") for k, size in enumerate(dims))
     if len(found) < 2:
-        raise SizeError(f"{len(found)} sizes make no link", "give at least two sizes, such as 13,16,1")
+        raise SizeError(
+            f"{len(found)} size{'' if len(found) == 1 else 's'} cannot make a link",
+            "give at least two sizes, such as 13,16,1",
+        )
     return found

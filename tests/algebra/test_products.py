@@ -16,7 +16,17 @@ from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.pattern import transpose
 from jacchain.algebra.product import PRODUCTS, multiply_calls, product
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import STRUCTURES, Sparse, array_shapes, sparse, stored
+from jacchain.algebra.structure import (
+    STRUCTURES,
+    Dense,
+    Identity,
+    Kronecker,
+    Sparse,
+    array_shapes,
+    sparse,
+    sparse_like,
+    stored,
+)
 from jacchain.errors import SizeError
 from jacchain.execution.count import CountingKernels
 
@@ -152,3 +162,11 @@ def test_sparse_products_in_panels_are_the_same(data, seed):
         patch.setattr(dense_rules, "PANEL", 7)
         assert_allclose((twin.matrix @ mx.dense(x)).todense(), twin.dense @ x, atol=1e-12)
         assert_allclose((mx.dense(y) @ twin.matrix).todense(), y @ twin.dense, atol=1e-12)
+
+
+def test_only_a_kronecker_identity_spreads():
+    for matrix in (Kronecker(Dense(2, 3), Dense(2, 2)), Kronecker(Identity(3), Dense(2, 2))):
+        with pytest.raises(SizeError, match="is not A⊗I"):
+            sparse_like(matrix)
+    with pytest.raises(SizeError, match="give integers"):
+        sparse(2, 3, [0, 1, 2], [0.5, 1])

@@ -81,7 +81,11 @@ def changed(program, place, **parts):
         (1, {"frees": ()}, "leaves"),
         (1, {"frees": (0, 9)}, "frees what is not live"),
         (2, {"frees": (1, 2)}, "%2 is not live"),
-        (4, {"op": "seed"}, "is an input, but comes after"),
+        (4, {"op": "seed", "operands": (), "source": -1}, "is an input, but comes after"),
+        (6, {"op": "expand"}, "has 2 operands"),
+        (2, {"operands": ()}, "has 0 operands"),
+        (2, {"source": 9}, "names layer 9"),
+        (2, {"source": -1}, "names layer -1"),
     ],
 )
 def test_verification_notices_broken_instructions(place, parts, message):

@@ -96,3 +96,17 @@ def test_integer_complex_and_other_inputs_are_refused(x):
     for call in (f, jc.jacobian(f), lambda x: jc.jvp(f, x, x), lambda x: jc.vjp(f, x, x)):
         with pytest.raises(DtypeError, match="the input is"):
             call(x)
+
+
+def test_unknown_layers_are_refused_with_the_nearest():
+    with pytest.raises(OptionError, match=r"unknown layer 'Sofmax'\ndid you mean 'Softmax'\?"):
+        jc.layers.Sofmax  # noqa: B018  (the access is the test)
+    assert not hasattr(jc.layers, "Sofmax")
+    with pytest.raises(AttributeError, match=r"the layers are in jacchain\.layers"):
+        jc.Tanh  # noqa: B018  (the access is the test)
+
+
+@pytest.mark.parametrize("layers", [Tanh(), None, 3])
+def test_what_is_no_list_of_layers_is_refused(layers):
+    with pytest.raises(OptionError, match="is no list of layers"):
+        jc.Sequential(layers)

@@ -57,7 +57,7 @@ def test_bad_sizes_are_refused_with_their_place(sizes):
 
 @pytest.mark.parametrize("sizes", [[], [3]])
 def test_fewer_than_two_sizes_are_refused(sizes):
-    with pytest.raises(SizeError, match=r"sizes make no link\ngive at least two"):
+    with pytest.raises(SizeError, match=r"sizes? cannot make a link\ngive at least two"):
         jc.plan(sizes)
 
 

@@ -79,7 +79,7 @@ def test_the_race_predicts_what_it_counts():
         ("wine", Settings(dims=(3, 2)), OptionError, "no sizes of its own"),
         ("chain", Settings(hidden=3), OptionError, "chain has no hidden size"),
         ("wine", Settings(hidden=0), SizeError, "hidden is 0"),
-        ("chain", Settings(dims=(3,)), SizeError, "1 sizes make no link"),
+        ("chain", Settings(dims=(3,)), SizeError, "1 size cannot make a link"),
         ("chain", Settings(dims=(3, 0)), SizeError, "size d_1 is 0"),
         ("chain", Settings(seed=-1), OptionError, "seed -1 is negative"),
         ("wine", Settings(dtype="float16"), OptionError, "unknown dtype 'float16'"),

@@ -1,0 +1,171 @@
+"""Plans as documents of schema ``jacchain.plan/v1``, in JSON."""
+
+import json
+from typing import NoReturn
+
+import msgspec
+
+from jacchain.algebra.structure import stored
+from jacchain.errors import FileError, JacchainError, unknown_name
+from jacchain.planning.document import LinkEntry, chain_of, converted, decoded, expect_schema, link_entry
+from jacchain.planning.draft import Draft
+from jacchain.planning.graph import Chain
+from jacchain.planning.memory import arrange
+from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
+from jacchain.planning.plan import Baseline, Baselines, Plan, names
+
+PLANNER_NAMES = ("forward", "reverse", "meet", "inward", "waist", "optimal", "exhaustive")
+
+
+PLAN_SCHEMA = "jacchain.plan/v1"
+
+
+class StepEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """One step of a plan: what is formed, from what."""
+
+    op: str
+    result: str
+    operands: list[str]
+    structure: str
+    flops: int
+    bytes: int
+
+
+class BaselineEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """What a textbook order costs; null where the chain does not allow it."""
+
+    flops: int | None
+
+
+class PlanEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan document."""
+
+    schema: str
+    planner: str
+    flops: int
+    peak: int
+    bracketing: str
+    reason: str
+    baselines: dict[str, BaselineEntry]
+    steps: list[StepEntry]
+    links: list[LinkEntry]
+    itemsize: int = 8
+
+
+def plan_to_json(plan: Plan, /) -> str:
+    """Return a plan as one JSON document of schema ``jacchain.plan/v1``."""
+    document = PlanEntry(
+        schema=PLAN_SCHEMA,
+        planner=plan.planner,
+        flops=plan.flops,
+        peak=plan.peak,
+        bracketing=plan.bracketing,
+        reason=plan.reason,
+        baselines={name: BaselineEntry(baseline.flops) for name, baseline in plan.baselines.items()},
+        steps=_step_entries(plan),
+        links=[],
+        itemsize=plan.itemsize,
+    )
+    found = msgspec.to_builtins(document)
+    found["links"] = [link_entry(link) for link in plan.chain.links]
+    return json.dumps(found, indent=2)
+
+
+def plan_from_json(text: str | bytes, /) -> Plan:
+    """Return the plan of a JSON document, its steps priced anew and compared with what the document says."""
+    raw = decoded(text, "the plan", toml=False)
+    expect_schema(raw, PLAN_SCHEMA, "the plan")
+    entry = converted(raw, PlanEntry, "the plan")
+    chain = chain_of(entry.links, "the plan")
+    nodes, need = _nodes(chain, entry.steps)
+    baselines = Baselines(tuple((name, Baseline(b.flops)) for name, b in entry.baselines.items()))
+    flops = sum(node.flops for node in nodes)
+    plan = Plan(chain, entry.planner, nodes, flops, need * entry.itemsize, baselines, entry.reason, entry.itemsize)
+    _compare(entry, plan)
+    return plan
+
+
+def _compare(entry: PlanEntry, plan: Plan) -> None:
+    """Refuse a document that says something else than its steps do."""
+    if entry.planner not in PLANNER_NAMES:
+        raise FileError(f"the plan is of an unknown planner {entry.planner!r}", f"valid: {', '.join(PLANNER_NAMES)}")
+    if (plan.flops, plan.peak) != (entry.flops, entry.peak) or entry.itemsize < 1:
+        raise FileError(
+            f"the plan states {entry.flops} multiplications and a peak of {entry.peak} bytes, "
+            f"but its steps make {plan.flops} and {plan.peak}",
+            "make the plan anew: its links or steps were changed",
+        )
+    for name, baseline in entry.baselines.items():
+        if name not in PLANNER_NAMES or (baseline.flops is not None and baseline.flops < 0):
+            raise FileError(f"the plan is wrong at $.baselines: {name} of {baseline.flops}", "make the plan anew")
+    if entry.steps != _step_entries(plan) or entry.bracketing != plan.bracketing:
+        raise FileError("the plan's steps or bracketing are not those of its order", "make the plan anew")
+
+
+def _step_entries(plan: Plan) -> list[StepEntry]:
+    called = names(plan.nodes)
+    entries = []
+    for name, node in zip(called, plan.nodes, strict=True):
+        match node:
+            case Local():
+                op, operands = ("local" if node.mode == "given" else f"accumulate-{node.mode}"), [f"F{node.link + 1}"]
+            case Multiply():
+                op, operands = "multiply", [called[node.left], called[node.right]]
+            case Tangent():
+                op, operands = "tangent", [f"F{node.link + 1}", called[node.right]]
+            case Adjoint():
+                op, operands = "adjoint", [called[node.left], f"F{node.link + 1}"]
+        size = stored(node.structure) * plan.itemsize
+        entries.append(StepEntry(op, name, operands, str(node.structure), node.flops, size))
+    return entries
+
+
+def _nodes(chain: Chain, steps: list[StepEntry]) -> tuple[tuple[Node, ...], int]:
+    draft = Draft(chain)
+    made: dict[str, int] = {}
+    for k, step in enumerate(steps):
+        try:
+            made[step.result] = _add(draft, step, made)
+        except JacchainError as error:
+            raise FileError(f"the plan is wrong at $.steps[{k}]: {error.what}", error.cure) from None
+    shape = (chain.sizes[-1], chain.sizes[0])
+    last = draft.nodes[-1].structure if draft.nodes else None
+    if last is None or (last.rows, last.columns) != shape or names(tuple(draft.nodes))[-1] != _whole(chain):
+        raise FileError("the plan is wrong at $.steps: the last step is not the whole chain", "make the plan anew")
+    return arrange(draft.nodes, len(draft.nodes) - 1)
+
+
+def _whole(chain: Chain) -> str:
+    return "J1" if len(chain) == 1 else f"P{len(chain)}:1"
+
+
+def _add(draft: Draft, step: StepEntry, made: dict[str, int]) -> int:
+    modes: dict[str, Mode] = {"local": "given", "accumulate-tangent": "tangent", "accumulate-adjoint": "adjoint"}
+    if step.op not in (*modes, "multiply", "tangent", "adjoint"):
+        unknown_name("operation", step.op, [*modes, "multiply", "tangent", "adjoint"])
+    if len(step.operands) != (1 if step.op in modes else 2):
+        raise FileError(f"{step.op} has {len(step.operands)} operands", "make the plan anew")
+
+    def link(name: str) -> int:
+        number = int(name[1:]) if name[:1] == "F" and name[1:].isdecimal() else 0
+        if not 1 <= number <= len(draft.chain):
+            _unknown_operand(name, f"name one of the links F1 … F{len(draft.chain)}")
+        return number - 1
+
+    def node(name: str) -> int:
+        if name not in made:
+            _unknown_operand(name, "name the result of an earlier step")
+        return made[name]
+
+    if step.op in modes:
+        return draft.local(link(step.operands[0]), modes[step.op])
+    first, second = step.operands
+    if step.op == "multiply":
+        return draft.multiply(node(first), node(second))
+    return (
+        draft.tangent(link(first), node(second)) if step.op == "tangent" else draft.adjoint(node(first), link(second))
+    )
+
+
+def _unknown_operand(name: str, cure: str) -> NoReturn:
+    raise FileError(f"operand {name!r} is not known", cure)
