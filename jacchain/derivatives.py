@@ -145,7 +145,7 @@ def jacobian(f: "Sequential | Layer", /, *, planner: str = "optimal", check: boo
     planner : str
         One of the planners: optimal, forward, reverse, meet, inward, waist, exhaustive.
     check : bool
-        Look for NaN and infinity after every step.
+        Look for NaN and infinity in the value of every layer and after every step.
 
     Returns
     -------
