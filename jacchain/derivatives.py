@@ -296,7 +296,7 @@ def _remembered(layers: tuple[Layer, ...], compiled: dict[_Key, _Compiled], poin
 
 def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
     """Plan, lower and bind."""
-    dtype = point.dtype.newbyteorder("=")
+    dtype = point.dtype
     known = resolved(layers, point)
     facts = facts_at(known, point.shape)
     if key.is_gradient and facts[-1].link.outputs != 1:

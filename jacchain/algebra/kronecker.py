@@ -16,32 +16,24 @@ class _Sides(NamedTuple):
     between_left_first: int
 
 
-def _sides(a: int, b: int, c: int, d: int, width: int, *, left_is_identity: bool, right_is_identity: bool) -> _Sides:
+def _sides(matrix: Kronecker, width: int, *, is_turned: bool) -> _Sides:
+    """Return the costs of applying a matrix, or its transpose, to `width` columns."""
     # (A⊗B) = (A⊗I_c)(I_b⊗B) = (I_a⊗B)(A⊗I_d) applied to b·d rows of `width` numbers
-    by_right = 0 if right_is_identity else c * d * width
-    by_left = 0 if left_is_identity else a * b * width
+    (a, b), (c, d) = ((factor.rows, factor.columns) for factor in (matrix.left, matrix.right))
+    if is_turned:
+        a, b, c, d = b, a, d, c
+    by_right = 0 if isinstance(matrix.right, Identity) else c * d * width
+    by_left = 0 if isinstance(matrix.left, Identity) else a * b * width
     return _Sides(b * by_right + c * by_left, d * by_left + a * by_right, b * c * width, a * d * width)
 
 
 def _sides_before_dense(matrix: Kronecker, right: Dense) -> _Sides:
-    a, b = matrix.left.rows, matrix.left.columns
-    c, d = matrix.right.rows, matrix.right.columns
-    identities = {
-        "left_is_identity": isinstance(matrix.left, Identity),
-        "right_is_identity": isinstance(matrix.right, Identity),
-    }
-    return _sides(a, b, c, d, right.columns, **identities)
+    return _sides(matrix, right.columns, is_turned=False)
 
 
 def _sides_after_dense(left: Dense, matrix: Kronecker) -> _Sides:
     # X(A⊗B) = ((Aᵀ⊗Bᵀ)Xᵀ)ᵀ: the same counts with the factors transposed
-    a, b = matrix.left.columns, matrix.left.rows
-    c, d = matrix.right.columns, matrix.right.rows
-    identities = {
-        "left_is_identity": isinstance(matrix.left, Identity),
-        "right_is_identity": isinstance(matrix.right, Identity),
-    }
-    return _sides(a, b, c, d, left.rows, **identities)
+    return _sides(matrix, left.rows, is_turned=True)
 
 
 def _cost_kronecker_dense(matrix: Kronecker, right: Dense) -> int:

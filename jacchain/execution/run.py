@@ -148,21 +148,14 @@ class Executable:
             workspace = self._workspace()
         try:
             binding = workspace.binding
-            self.backend.kernels.copyto(binding.point, point)
-            if seeds:
-                for name, seed in seeds.items():
-                    self.backend.kernels.copyto(binding.seeds[name], seed)
-            if self.prologue:
-                run(self.prologue)
+            self._fill(binding, point, seeds)
             if check:
                 return self._checked(binding, out)
-            for function, arguments in binding.head:
-                function(*arguments)
+            run(binding.head)
             if out is not None:
                 return self._into(workspace, out)
             slot = workspace.slots[0] if self.is_small else workspace.slot()
-            for function, arguments in slot.calls:
-                function(*arguments)
+            run(slot.calls)
             return slot.array.copy() if self.is_small else slot.array.view()
         finally:
             self.idle.append(workspace)
@@ -201,6 +194,7 @@ class Executable:
         return _Workspace(self._binding(self.backend), self.shape)
 
     def _fill(self, binding: Binding, point: Array, seeds: dict[str, Array] | None) -> None:
+        """Copy in what a run depends on, and refresh converted parameters."""
         self.backend.kernels.copyto(binding.point, point)
         for name, seed in (seeds or {}).items():
             self.backend.kernels.copyto(binding.seeds[name], seed)
@@ -233,7 +227,7 @@ class Executable:
         for group in [*binding.groups, *binding.tail(result.reshape(self._matrix_shape()))]:
             with np.errstate(all="ignore"):  # what it would warn of is found below
                 run(group.calls)
-            for array in (binding.point,) if group.instruction.op == "point" else group.arrays:
+            for array in group.arrays:
                 if not np.isfinite(array).all():
                     what, cure = self._described(group)
                     raise NonFiniteError(f"NaN or infinity in {what}", cure)

@@ -13,9 +13,7 @@ from jacchain.planning.graph import Chain
 from jacchain.planning.memory import arrange
 from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
 from jacchain.planning.plan import Baseline, Baselines, Plan, names
-
-PLANNER_NAMES = ("forward", "reverse", "meet", "inward", "waist", "optimal", "exhaustive")
-
+from jacchain.planning.planner import PLANNERS
 
 PLAN_SCHEMA = "jacchain.plan/v1"
 
@@ -87,8 +85,8 @@ def plan_from_json(text: str | bytes, /) -> Plan:
 
 def _compare(entry: PlanEntry, plan: Plan) -> None:
     """Refuse a document that says something else than its steps do."""
-    if entry.planner not in PLANNER_NAMES:
-        raise FileError(f"the plan is of an unknown planner {entry.planner!r}", f"valid: {', '.join(PLANNER_NAMES)}")
+    if entry.planner not in PLANNERS:
+        raise FileError(f"the plan is of an unknown planner {entry.planner!r}", f"valid: {', '.join(PLANNERS)}")
     if (plan.flops, plan.peak) != (entry.flops, entry.peak) or entry.itemsize < 1:
         raise FileError(
             f"the plan states {entry.flops} multiplications and a peak of {entry.peak} bytes, "
@@ -96,7 +94,7 @@ def _compare(entry: PlanEntry, plan: Plan) -> None:
             "make the plan anew: its links or steps were changed",
         )
     for name, baseline in entry.baselines.items():
-        if name not in PLANNER_NAMES or (baseline.flops is not None and baseline.flops < 0):
+        if name not in PLANNERS or (baseline.flops is not None and baseline.flops < 0):
             raise FileError(f"the plan is wrong at $.baselines: {name} of {baseline.flops}", "make the plan anew")
     if entry.steps != _step_entries(plan) or entry.bracketing != plan.bracketing:
         raise FileError("the plan's steps or bracketing are not those of its order", "make the plan anew")

@@ -147,16 +147,23 @@ class _Reached(NamedTuple):
 def _costs(chain: Chain, links: Iterable[int], *, forward: bool) -> Iterator[_Reached]:
     """Yield the cost and structure of a sweep after every link."""
     draft = Draft(chain)
-    found, flops = -1, 0
-    for k in links:
+    flops = start = 0
+    for found in _sweep(draft, links, forward=forward):
+        flops += sum(node.flops for node in draft.nodes[start:])
         start = len(draft.nodes)
+        yield _Reached(flops, draft.nodes[found].structure)
+
+
+def _sweep(draft: Draft, links: Iterable[int], *, forward: bool) -> Iterator[int]:
+    """Add links one after the other, by columns going forward and by rows in reverse; yield what each makes."""
+    found = -1
+    for k in links:
         if found < 0:
-            mode: Mode = "given" if chain.links[k].is_explicit else "tangent" if forward else "adjoint"
+            mode: Mode = "given" if draft.chain.links[k].is_explicit else "tangent" if forward else "adjoint"
             found = draft.local(k, mode)
         else:
             found = _ahead(draft, k, found) if forward else _back(draft, k, found)
-        flops += sum(node.flops for node in draft.nodes[start:])
-        yield _Reached(flops, draft.nodes[found].structure)
+        yield found
 
 
 def _ahead(draft: Draft, link: int, found: int) -> int:
@@ -174,20 +181,14 @@ def _back(draft: Draft, link: int, found: int) -> int:
 
 
 def _forward(draft: Draft, first: int, last: int) -> int:
-    """Add the links first…last by columns: a matrix-free link as tangents, an explicit one as a product."""
-    links = draft.chain.links
-    found = draft.local(first, "given" if links[first].is_explicit else "tangent")
-    for k in range(first + 1, last + 1):
-        found = _ahead(draft, k, found)
+    """Add the product of the links first…last, forward."""
+    *_, found = _sweep(draft, range(first, last + 1), forward=True)
     return found
 
 
 def _reverse(draft: Draft, first: int, last: int) -> int:
-    """Add the links first…last by rows: a matrix-free link as adjoints, an explicit one as a product."""
-    links = draft.chain.links
-    found = draft.local(last, "given" if links[last].is_explicit else "adjoint")
-    for k in range(last - 1, first - 1, -1):
-        found = _back(draft, k, found)
+    """Add the product of the links first…last, in reverse."""
+    *_, found = _sweep(draft, range(last, first - 1, -1), forward=False)
     return found
 
 
