@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from jacchain.planning.graph import Chain, Edge, Graph, Link
     from jacchain.planning.plan import Plan
     from jacchain.planning.planner import plan
+    from jacchain.planning.several.factored import plan_factored
+    from jacchain.planning.several.gram import plan_gram
+    from jacchain.planning.several.several import plan_several
+    from jacchain.products.factored import factored
+    from jacchain.products.gram import gauss_newton
+    from jacchain.products.several import jacobians
 
 __version__ = "0.1.0"
 
@@ -29,11 +35,17 @@ _HOMES = {
     "Link": "jacchain.planning.graph",
     "Plan": "jacchain.planning.plan",
     "Sequential": "jacchain.model.sequential",
+    "factored": "jacchain.products.factored",
+    "gauss_newton": "jacchain.products.gram",
     "gradient": "jacchain.derivatives",
     "jacobian": "jacchain.derivatives",
+    "jacobians": "jacchain.products.several",
     "jvp": "jacchain.derivatives",
     "layers": "jacchain.layers",
     "plan": "jacchain.planning.planner",
+    "plan_factored": "jacchain.planning.several.factored",
+    "plan_gram": "jacchain.planning.several.gram",
+    "plan_several": "jacchain.planning.several.several",
     "vjp": "jacchain.derivatives",
 }
 
@@ -47,11 +59,17 @@ __all__ = [
     "Link",
     "Plan",
     "Sequential",
+    "factored",
+    "gauss_newton",
     "gradient",
     "jacobian",
+    "jacobians",
     "jvp",
     "layers",
     "plan",
+    "plan_factored",
+    "plan_gram",
+    "plan_several",
     "vjp",
 ]
 

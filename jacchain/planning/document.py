@@ -20,6 +20,7 @@ from jacchain.algebra.structure import (
 )
 from jacchain.errors import FileError, JacchainError, unknown_name
 from jacchain.planning.graph import Chain, Link, as_size
+from jacchain.planning.jcdp import chain_from_jcdp, looks_like_jcdp
 
 CHAIN_SCHEMA = "jacchain.chain/v1"
 
@@ -70,6 +71,7 @@ class LinkEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     tangent_cost: int | None = None
     adjoint_cost: int | None = None
     tape: int = 0
+    borrowed: bool = False
     name: str | None = None
 
 
@@ -81,7 +83,7 @@ class ChainEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def chain_from_text(text: str | bytes, /, *, source: str = "the chain") -> Chain:
-    """Return the chain of a document of schema ``jacchain.chain/v1``, in JSON or TOML.
+    """Return the chain of a document of schema ``jacchain.chain/v1``, in JSON or TOML, or of one in jcdp's JSON.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def chain_from_text(text: str | bytes, /, *, source: str = "the chain") -> Chain
     3 → 2
     """
     raw = decoded(text, source)
+    if looks_like_jcdp(raw):
+        return chain_from_jcdp(raw, source=source)
     expect_schema(raw, CHAIN_SCHEMA, source)
     _expect_types(raw, source)
     entry = converted(raw, ChainEntry, source)
@@ -194,6 +198,7 @@ def _link(entry: LinkEntry) -> Link:
         tangent_cost=entry.tangent_cost,
         adjoint_cost=entry.adjoint_cost,
         tape=entry.tape,
+        borrowed=entry.borrowed,
         name=entry.name,
     )
 
@@ -229,14 +234,15 @@ def _dense_factor(sizes: tuple[int, int]) -> Dense:
 def link_entry(link: Link) -> dict[str, Any]:
     """Return a link as the object of a chain file."""
     entry = LinkEntry(
-        link.inputs,
-        link.outputs,
-        None if link.structure is None else _structure_entry(link.local),
-        link.accumulate_cost,
-        link.tangent_cost,
-        link.adjoint_cost,
-        link.tape,
-        link.name,
+        inputs=link.inputs,
+        outputs=link.outputs,
+        structure=None if link.structure is None else _structure_entry(link.local),
+        accumulate_cost=link.accumulate_cost,
+        tangent_cost=link.tangent_cost,
+        adjoint_cost=link.adjoint_cost,
+        tape=link.tape,
+        borrowed=link.borrowed,
+        name=link.name,
     )
     found: dict[str, Any] = msgspec.to_builtins(entry)
     return found

@@ -1,6 +1,6 @@
 """A plan being written: nodes in any valid order, with structures and costs worked out as they are added."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar, final
 
 from jacchain.algebra.product import product
@@ -60,7 +60,7 @@ class Draft:
         if cost is None:
             raise InfeasibleError(
                 f"link {link + 1} cannot be accumulated by {mode}",
-                f"give it the cost of {mode}s, or choose another planner",
+                "give it a structure" if mode == "given" else f"give it the cost of {mode}s, or choose another planner",
             )
         found = self.chain.links[link]
         structure = found.local if mode == "given" else Dense(found.outputs, found.inputs)
@@ -100,10 +100,11 @@ class Draft:
                 waiting += missing
                 continue
             waiting.pop()
-            done[key] = self._step(step, [done[operand] for operand in step.operands])
+            done[key] = self.add(step, [done[operand] for operand in step.operands])
         return done[root]
 
-    def _step(self, step: Step[K], found: list[int]) -> int:
+    def add(self, step: Step[K], found: Sequence[int], /) -> int:
+        """Add the node of a step on nodes."""
         if step.operation is Local:
             return self.local(step.link, step.mode)
         if step.operation is Multiply:
@@ -115,3 +116,19 @@ class Draft:
     def _add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1
+
+
+def replayed(chain: Chain, nodes: Sequence[Node], /) -> Draft:
+    """Return the order of some nodes for a chain of other sizes."""
+    draft = Draft(chain)
+    for node in nodes:
+        match node:
+            case Local(link, mode, _, _):
+                draft.local(link, mode)
+            case Multiply(left, right, _, _):
+                draft.multiply(left, right)
+            case Tangent(link, right, _, _):
+                draft.tangent(link, right)
+            case Adjoint(left, link, _, _):
+                draft.adjoint(left, link)
+    return draft

@@ -16,14 +16,18 @@ Tree = tuple[Step[Key], tuple["Tree", ...]]
 
 def exhaustive(chain: Chain, /) -> Draft:
     """Return the cheapest of all orders, each written out and priced on its own."""
+    return min(every_order(chain), key=lambda draft: draft.flops)
+
+
+def every_order(chain: Chain, /) -> Iterator[Draft]:
+    """Return all orders of a short chain, one after the other."""
     orders = _count(chain)
     if orders > MOST:
         raise InfeasibleError(
-            f"exhaustive tries every order, but {len(chain)} links have {orders:,}",
+            f"exhaustive tries every order, but {len(chain)} links have {orders:,} or more",
             f"use 'optimal', or a chain of at most {MOST:,} orders",
         )
-    drafts = (_priced(chain, tree) for tree in _trees(chain, 0, len(chain) - 1))
-    return min(drafts, key=lambda draft: draft.flops)
+    return (_priced(chain, tree) for tree in _trees(chain, 0, len(chain) - 1))
 
 
 def _count(chain: Chain) -> int:

@@ -65,7 +65,9 @@ class Link:
     accumulate_cost, tangent_cost, adjoint_cost : int, optional
         Multiplications to form the local Jacobian, to apply it to one tangent, and to apply it to one adjoint.
     tape : int
-        Size of what an adjoint must remember.
+        Numbers that an adjoint must remember while it runs.
+    borrowed : bool
+        The local Jacobian exists already and does not depend on the point: it takes no memory of its own.
     name : str, optional
         How reports call the link.
 
@@ -89,6 +91,7 @@ class Link:
     tangent_cost: int | None = field(default=None, kw_only=True)
     adjoint_cost: int | None = field(default=None, kw_only=True)
     tape: int = field(default=0, kw_only=True)
+    borrowed: bool = field(default=False, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -96,11 +99,15 @@ class Link:
         put(self, "inputs", as_size(self.inputs, "inputs"))
         put(self, "outputs", as_size(self.outputs, "outputs"))
         for cost in ("accumulate_cost", "tangent_cost", "adjoint_cost", "tape"):
-            put(self, cost, _cost(getattr(self, cost), cost))
+            if getattr(self, cost) is not None:
+                put(self, cost, _cost(getattr(self, cost), cost))
         if self.tape is None:  # a file may say null
             put(self, "tape", 0)
         if self.name is not None and not isinstance(self.name, str):
             raise OptionError(f"name {self.name!r} is no text", "give a string")
+        if self.borrowed and (not self.is_explicit or self.accumulate_cost):
+            cure = "what exists already is explicit and has no accumulate_cost"
+            raise OptionError("the link is borrowed, but its local Jacobian has to be formed", cure)
         if not isinstance(self.structure, (str, type(None), *STRUCTURES)):
             raise OptionError(
                 f"structure {self.structure!r} is no structure", f"give one of {', '.join(NAMED_STRUCTURES)}"
@@ -124,6 +131,11 @@ class Link:
         """Whether the local Jacobian is given as a matrix."""
         costs = self.tangent_cost, self.adjoint_cost
         return self.structure is not None or self.accumulate_cost is not None or costs == (None, None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the local Jacobian is dense once accumulated."""
+        return self.structure is None or isinstance(self.structure, Dense)
 
     @property
     def local(self) -> Structure:
@@ -207,11 +219,13 @@ class Chain:
 
     @property
     def is_dense(self) -> bool:
-        """Whether every link is an explicit dense matrix."""
-        return all(
-            link.is_explicit and link.tangent_cost is None is link.adjoint_cost and isinstance(link.local, Dense)
-            for link in self.links
-        )
+        """Whether every link is an explicit dense matrix and nothing else."""
+        return all(link.is_full and link.tangent_cost is None is link.adjoint_cost for link in self.links)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every local Jacobian is dense once accumulated."""
+        return all(link.is_full for link in self.links)
 
     def __str__(self) -> str:
         return " → ".join(map(str, self.sizes))
@@ -244,6 +258,8 @@ def seeded(chain: Chain, /, *, tangents: int | None = None, adjoints: int | None
     >>> print(seeded(chain_of_sizes([13, 16, 4]), tangents=1))
     1 → 13 → 16 → 4
     """
+    if tangents is adjoints is None:
+        return chain
     links = list(chain.links)
     if tangents is not None:
         links.insert(0, Link(as_size(tangents, "tangents"), links[0].inputs, name="tangents"))

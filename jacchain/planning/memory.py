@@ -1,9 +1,10 @@
 """What a plan holds at its fullest, and the order of its steps that keeps that small."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from jacchain.algebra.structure import stored
+from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent, operands
 
 
@@ -15,36 +16,97 @@ class Extent(NamedTuple):
     last: int
 
 
-def arrange(nodes: Sequence[Node], root: int, /) -> tuple[tuple[Node, ...], int]:
+def states(chain: Chain, /) -> int:
+    """Return the numbers of all states that local Jacobians, tangents and adjoints are taken at."""
+    return sum(link.inputs for link in chain.links if not link.borrowed)
+
+
+def held(chain: Chain, node: Node, /) -> int:
+    """Return the numbers that the result of a node takes."""
+    if isinstance(node, Local) and node.mode == "given" and chain.links[node.link].borrowed:
+        return 0
+    return stored(node.structure)
+
+
+def taped(chain: Chain, node: Node, /) -> int:
+    """Return the numbers that a node holds besides its operands and its result while it is formed: a tape."""
+    match node:
+        case Adjoint(_, link):
+            return chain.links[link].tape
+        case Local(link, "adjoint"):
+            return chain.links[link].tape
+        case _:
+            return 0
+
+
+class Order(NamedTuple):
+    """An order of the nodes of a tree by their numbers, and the numbers that are held at the fullest moment."""
+
+    places: tuple[int, ...]
+    need: int
+
+
+def arrange(chain: Chain, nodes: Sequence[Node], root: int, /) -> tuple[tuple[Node, ...], int]:
     """Return the nodes of a tree in the order that needs the least storage, and that need in numbers.
 
-    Each subtree is finished before the next begins, and of two operands the one that needs more beyond what it leaves
-    behind goes first (Sethi and Ullman's rule for trees with sizes). Local Jacobians come just before their use.
+    The result is an array of its own, for which there is room from the beginning.
     """
-    need, held = [0] * len(nodes), [stored(node.structure) for node in nodes]
+    found = order_of(chain, nodes, root, is_result=True)
+    place = {old: new for new, old in enumerate(found.places)}
+    return tuple(moved(nodes[k], place) for k in found.places), found.need
+
+
+def order_of(
+    chain: Chain,
+    nodes: Sequence[Node],
+    root: int,
+    /,
+    *,
+    lent: Collection[int] = (),
+    spine: Collection[int] = (),
+    is_result: bool = False,
+) -> Order:
+    """Return the order of a tree that needs the least storage.
+
+    Each subtree is finished before the next begins, and of two operands the one that needs more beyond what it leaves
+    behind goes first (Sethi and Ullman's rule for trees with sizes). Local Jacobians come just before their use. What
+    is `lent` is there already: it is not among the nodes returned, nor counted. What is on the `spine` goes first. For
+    the result, which is an array of its own, there is room from the beginning.
+    """
+    need, kept = [0] * len(nodes), [held(chain, node) for node in nodes]
+    for k in lent:
+        kept[k] = 0
     first_right = [False] * len(nodes)
     for k, node in enumerate(nodes):
         found = operands(node)
+        if k in lent:
+            continue
+        below = need[found[0]] if found else 0
         if len(found) == 2:
             left, right = found
-            first_right[k] = need[right] - held[right] > need[left] - held[left]
+            first_right[k] = need[right] - kept[right] > need[left] - kept[left]
+            if k in spine:
+                first_right[k] = right in spine
             one, two = (right, left) if first_right[k] else (left, right)
-            need[k] = max(need[one], held[one] + need[two], held[one] + held[two] + held[k])
-        else:
-            need[k] = max([held[k] + sum(held[i] for i in found), *(need[i] for i in found)])
+            below = max(need[one], kept[one] + need[two])
+        read = taped(chain, node) + sum(kept[operand] for operand in found)
+        need[k] = max(below, read + kept[k])
+        if is_result and k == root:
+            need[k] = max(below, read) + kept[k]
     order: list[int] = []
     waiting = [root]
     while waiting:  # last first, then turned round
         k = waiting.pop()
+        if k in lent:
+            continue
         order.append(k)
         found = operands(nodes[k])
         waiting += reversed(found) if len(found) == 2 and first_right[k] else found
-    order.reverse()
-    place = {old: new for new, old in enumerate(order)}
-    return tuple(_moved(nodes[k], place) for k in order), need[root]
+    return Order(tuple(reversed(order)), need[root])
 
 
-def _moved(node: Node, place: dict[int, int]) -> Node:
+def moved(node: Node, place: Mapping[int, int], /) -> Node:
+    """Return a node whose operands stand elsewhere."""
     match node:
         case Local():
             return node

@@ -6,6 +6,8 @@ from typing import NamedTuple, final
 
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
+from jacchain.planning.schedule import Schedule
+from jacchain.planning.slicing import Slicing
 
 
 class Baseline(NamedTuple):
@@ -40,7 +42,34 @@ class Plan:
     """An order for a chain, with its cost in multiplications and its peak storage in bytes.
 
     Nodes stand in the order in which they are formed; the last one is the Jacobian. `flops` counts fused
-    multiply-adds exactly. `peak` bounds the bytes of local Jacobians, partial products and result held at once.
+    multiply-adds exactly. `peak` is the bytes held at the fullest moment: states, local Jacobians, partial products,
+    result, and the tapes of adjoints.
+
+    Attributes
+    ----------
+    chain : Chain
+        What was planned.
+    planner : str
+    nodes : tuple of Node
+        Of one slice, where the Jacobian is made in slices.
+    flops, peak : int
+        Multiplications, over all slices; bytes.
+    baselines : Baselines
+        What textbook orders cost.
+    reason : str
+        Why this order, in one sentence.
+    itemsize : int
+        Bytes of a number.
+    tape_limit, memory : int, optional
+        The limits that the plan keeps to: numbers of one tape, bytes of all that is held.
+    lower_bound : int
+        Multiplications that no order can go below; where workers were asked for, no schedule's makespan.
+    slicing : Slicing, optional
+        The columns or rows in which the Jacobian is made where it does not fit at once.
+    once : int
+        How many of the nodes, the first ones, are made once for all slices.
+    schedule : Schedule, optional
+        Which worker does what, where workers were asked for.
 
     Examples
     --------
@@ -60,6 +89,22 @@ class Plan:
     baselines: "Baselines"
     reason: str
     itemsize: int = 8
+    tape_limit: int | None = None
+    memory: int | None = None
+    lower_bound: int = 0
+    slicing: Slicing | None = None
+    once: int = 0
+    schedule: Schedule | None = None
+
+    @property
+    def chunk_size(self) -> int | None:
+        """Columns of the input, or rows of the output, made at a time; None where the Jacobian is made at once."""
+        return None if self.slicing is None else self.slicing.size
+
+    @property
+    def makespan(self) -> int:
+        """Multiplications after which the last worker is done; with one worker, all of them."""
+        return self.flops if self.schedule is None else self.schedule.makespan
 
     @property
     def bracketing(self) -> str:

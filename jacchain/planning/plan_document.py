@@ -6,14 +6,18 @@ from typing import NoReturn
 import msgspec
 
 from jacchain.algebra.structure import stored
-from jacchain.errors import FileError, JacchainError, unknown_name
+from jacchain.errors import FileError, InfeasibleError, JacchainError, unknown_name
 from jacchain.planning.document import LinkEntry, chain_of, converted, decoded, expect_schema, link_entry
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain
-from jacchain.planning.memory import arrange
+from jacchain.planning.limits import under_tape_limit
+from jacchain.planning.memory import arrange, held
 from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
 from jacchain.planning.plan import Baseline, Baselines, Plan, names
 from jacchain.planning.planner import PLANNERS
+from jacchain.planning.schedule import Schedule, Task, broken
+from jacchain.planning.slicing import Axis, Slicing, sliced
+from jacchain.planning.spine import settled
 
 PLAN_SCHEMA = "jacchain.plan/v1"
 
@@ -27,6 +31,15 @@ class StepEntry(msgspec.Struct, forbid_unknown_fields=True):
     structure: str
     flops: int
     bytes: int
+
+
+class TaskEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A step on a worker, from one multiplication to another."""
+
+    step: str
+    worker: int
+    start: int
+    end: int
 
 
 class BaselineEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +61,15 @@ class PlanEntry(msgspec.Struct, forbid_unknown_fields=True):
     steps: list[StepEntry]
     links: list[LinkEntry]
     itemsize: int = 8
+    tape_limit: int | None = None
+    memory: int | None = None
+    chunk_size: int | None = None
+    chunk_axis: Axis | None = None
+    workers: int | None = None
+    makespan: int | None = None
+    lower_bound: int = 0
+    once: int = 0
+    schedule: list[TaskEntry] | None = None
 
 
 def plan_to_json(plan: Plan, /) -> str:
@@ -63,6 +85,15 @@ def plan_to_json(plan: Plan, /) -> str:
         steps=_step_entries(plan),
         links=[],
         itemsize=plan.itemsize,
+        tape_limit=plan.tape_limit,
+        memory=plan.memory,
+        chunk_size=plan.chunk_size,
+        chunk_axis=None if plan.slicing is None else plan.slicing.axis,
+        workers=None if plan.schedule is None else plan.schedule.workers,
+        makespan=plan.makespan,
+        lower_bound=plan.lower_bound,
+        once=plan.once,
+        schedule=_task_entries(plan),
     )
     found = msgspec.to_builtins(document)
     found["links"] = [link_entry(link) for link in plan.chain.links]
@@ -75,23 +106,108 @@ def plan_from_json(text: str | bytes, /) -> Plan:
     expect_schema(raw, PLAN_SCHEMA, "the plan")
     entry = converted(raw, PlanEntry, "the plan")
     chain = chain_of(entry.links, "the plan")
-    nodes, need = _nodes(chain, entry.steps)
-    baselines = Baselines(tuple((name, Baseline(b.flops)) for name, b in entry.baselines.items()))
-    flops = sum(node.flops for node in nodes)
-    plan = Plan(chain, entry.planner, nodes, flops, need * entry.itemsize, baselines, entry.reason, entry.itemsize)
+    _expect_limits(entry)
+    limited = _under_tape_limit(chain, entry)
+    slicing = None if entry.chunk_size is None else _slicing(chain, entry)
+    nodes = _nodes(limited if slicing is None else sliced(limited, slicing), entry.steps)
+    flops, once = sum(node.flops for node in nodes), 0
+    if slicing is not None:
+        found = settled(sliced(limited, slicing), slicing.axis, nodes)
+        nodes, flops, once = found.nodes, found.flops(chain, slicing), found.once
+    plan = Plan(
+        chain,
+        entry.planner,
+        nodes,
+        flops,
+        entry.peak,
+        Baselines(tuple((name, Baseline(b.flops)) for name, b in entry.baselines.items())),
+        entry.reason,
+        entry.itemsize,
+        entry.tape_limit,
+        entry.memory,
+        entry.lower_bound,
+        slicing,
+        once,
+        _schedule(entry, nodes),
+    )
     _compare(entry, plan)
     return plan
+
+
+def _expect_limits(entry: PlanEntry) -> None:
+    """Refuse limits that make no sense, that the plan breaks, or of which one half is missing."""
+    if (entry.chunk_size is None) != (entry.chunk_axis is None):
+        raise FileError("the plan is wrong at $.chunk_size: it needs a $.chunk_axis and that needs it", "give both")
+    if (entry.workers is None) != (entry.schedule is None):
+        raise FileError("the plan is wrong at $.workers: they need a $.schedule and that needs them", "give both")
+    for name, value in (("memory", entry.memory), ("tape_limit", entry.tape_limit), ("workers", entry.workers)):
+        if value is not None and value < (0 if name == "tape_limit" else 1):
+            raise FileError(f"the plan is wrong at $.{name}: {value}", "make the plan anew")
+    if entry.memory is not None and entry.peak > entry.memory:
+        raise FileError(
+            f"the plan states a peak of {entry.peak} bytes, but a limit of {entry.memory}", "make the plan anew"
+        )
+
+
+def _under_tape_limit(chain: Chain, entry: PlanEntry) -> Chain:
+    try:
+        return under_tape_limit(chain, entry.tape_limit)
+    except InfeasibleError as error:
+        raise FileError(f"the plan is wrong at $.tape_limit: {error.what}", error.cure) from None
+
+
+def _slicing(chain: Chain, entry: PlanEntry) -> Slicing:
+    assert entry.chunk_size is not None
+    assert entry.chunk_axis is not None
+    slicing = Slicing(entry.chunk_axis, entry.chunk_size)
+    if not 1 <= slicing.size <= slicing.length(chain):
+        raise FileError(
+            f"the plan is wrong at $.chunk_size: {slicing.size} of {slicing.length(chain)} {slicing.axis}",
+            "make the plan anew",
+        )
+    return slicing
+
+
+def _schedule(entry: PlanEntry, nodes: tuple[Node, ...]) -> Schedule | None:
+    """Return the schedule of a document, if no worker does two things at once or starts before it can."""
+    if entry.schedule is None or entry.workers is None:
+        return None
+    place = {name: k for k, name in enumerate(names(nodes))}
+    tasks = tuple(Task(place.get(task.step, -1), task.worker, task.start, task.end) for task in entry.schedule)
+    problem = broken(Schedule(entry.workers, tasks), nodes)
+    if problem:
+        raise FileError(f"the plan is wrong at $.schedule: {problem}", "make the plan anew")
+    return Schedule(entry.workers, tasks)
+
+
+def _task_entries(plan: Plan) -> list[TaskEntry] | None:
+    if plan.schedule is None:
+        return None
+    called = names(plan.nodes)
+    return [TaskEntry(called[task.node], task.worker, task.start, task.end) for task in plan.schedule.tasks]
 
 
 def _compare(entry: PlanEntry, plan: Plan) -> None:
     """Refuse a document that says something else than its steps do."""
     if entry.planner not in PLANNERS:
         raise FileError(f"the plan is of an unknown planner {entry.planner!r}", f"valid: {', '.join(PLANNERS)}")
-    if (plan.flops, plan.peak) != (entry.flops, entry.peak) or entry.itemsize < 1:
+    if plan.flops != entry.flops or entry.makespan not in (None, plan.makespan):
         raise FileError(
-            f"the plan states {entry.flops} multiplications and a peak of {entry.peak} bytes, "
-            f"but its steps make {plan.flops} and {plan.peak}",
+            f"the plan states {entry.flops} multiplications and a makespan of {entry.makespan}, "
+            f"but its steps make {plan.flops} and {plan.makespan}",
             "make the plan anew: its links or steps were changed",
+        )
+    chain = plan.chain if plan.slicing is None else sliced(plan.chain, plan.slicing)
+    least = held(chain, plan.nodes[-1]) * entry.itemsize
+    if entry.once != plan.once:
+        raise FileError(
+            f"the plan makes {entry.once} steps once, but its slices share {plan.once}", "make the plan anew"
+        )
+    if entry.itemsize < 1 or entry.peak < least or not 0 <= entry.lower_bound <= plan.makespan:
+        raise FileError(
+            f"the plan states a peak of {entry.peak} bytes at {entry.itemsize} a number and a lower bound of "
+            f"{entry.lower_bound}, but its result has {least} bytes and its makespan is {plan.makespan}",
+            "make the plan anew",
         )
     for name, baseline in entry.baselines.items():
         if name not in PLANNERS or (baseline.flops is not None and baseline.flops < 0):
@@ -118,7 +234,7 @@ def _step_entries(plan: Plan) -> list[StepEntry]:
     return entries
 
 
-def _nodes(chain: Chain, steps: list[StepEntry]) -> tuple[tuple[Node, ...], int]:
+def _nodes(chain: Chain, steps: list[StepEntry]) -> tuple[Node, ...]:
     draft = Draft(chain)
     made: dict[str, int] = {}
     for k, step in enumerate(steps):
@@ -130,7 +246,7 @@ def _nodes(chain: Chain, steps: list[StepEntry]) -> tuple[tuple[Node, ...], int]
     last = draft.nodes[-1].structure if draft.nodes else None
     if last is None or (last.rows, last.columns) != shape or names(tuple(draft.nodes))[-1] != _whole(chain):
         raise FileError("the plan is wrong at $.steps: the last step is not the whole chain", "make the plan anew")
-    return arrange(draft.nodes, len(draft.nodes) - 1)
+    return arrange(chain, draft.nodes, len(draft.nodes) - 1)[0]
 
 
 def _whole(chain: Chain) -> str:
@@ -145,7 +261,7 @@ def _add(draft: Draft, step: StepEntry, made: dict[str, int]) -> int:
         raise FileError(f"{step.op} has {len(step.operands)} operands", "make the plan anew")
 
     def link(name: str) -> int:
-        number = int(name[1:]) if name[:1] == "F" and name[1:].isdecimal() else 0
+        number = int(name[1:]) if name[:1] == "F" and name[1:].isdecimal() and len(name) < 20 else 0
         if not 1 <= number <= len(draft.chain):
             _unknown_operand(name, f"name one of the links F1 … F{len(draft.chain)}")
         return number - 1

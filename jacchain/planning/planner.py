@@ -1,6 +1,7 @@
 """All planners by name, and the front door that runs one."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -8,11 +9,17 @@ from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.planning import sweep
 from jacchain.planning.draft import Draft
 from jacchain.planning.exhaustive import exhaustive
+from jacchain.planning.fit import Fit, fit
 from jacchain.planning.graph import Chain, Graph, as_size, chain_of_sizes, path, seeded
-from jacchain.planning.memory import arrange
-from jacchain.planning.optimal import optimal
+from jacchain.planning.limits import as_bytes, as_limit, under_tape_limit
+from jacchain.planning.lower_bound import lower_bound
+from jacchain.planning.optimal import is_exact, optimal
 from jacchain.planning.plan import Baseline, Baselines, Plan
-from jacchain.planning.reason import reason
+from jacchain.planning.preaccumulate import preaccumulate
+from jacchain.planning.reason import Limited, limits_reason, reason
+from jacchain.planning.scheduling.scheduled import as_workers
+from jacchain.planning.scheduling.team import team, team_reason
+from jacchain.planning.windowed import LINKS, windowed
 
 Planner = Callable[[Chain], Draft]
 
@@ -23,14 +30,20 @@ PLANNERS: Final[Mapping[str, Planner]] = MappingProxyType(
         "meet": sweep.meet,
         "inward": sweep.inward,
         "waist": sweep.waist,
+        "preaccumulate": preaccumulate,
+        "windowed": windowed,
         "optimal": optimal,
         "exhaustive": exhaustive,
     }
 )
 """Every planner by its name; all share one signature."""
 
-BASELINES: Final[tuple[str, ...]] = ("forward", "reverse", "meet", "inward", "waist")
-"""The planners that every plan is compared with."""
+BASELINES: Final[tuple[str, ...]] = ("forward", "reverse", "meet", "inward", "waist", "preaccumulate")
+"""The planners that every plan is compared with; `preaccumulate` only where a link can do without accumulation."""
+
+
+EXACT: Final = ("optimal", "exhaustive")
+"""The planners below whose plans no other order goes."""
 
 
 def plan(
@@ -38,6 +51,10 @@ def plan(
     /,
     *,
     planner: str = "optimal",
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
@@ -50,10 +67,21 @@ def plan(
         A chain of links, a graph in which one path joins the request, or the sizes d_0 … d_n of dense links.
     planner : str
         One of ``PLANNERS``.
+    tape_limit : int, optional
+        No adjoint of a link whose tape is larger, be it to apply it or to accumulate its local Jacobian.
+    memory : int or str, optional
+        Bytes that may be held at once, such as ``"512MiB"``. Where no order fits, the Jacobian is made in slices.
+    workers : int, optional
+        Workers that share the steps, each one at a time; the plan of the least makespan that is found within about a
+        second is given, with a proven lower bound of it. Another planner's order is kept and scheduled. Results of
+        steps that may run at once do not share storage, so that a memory limit may leave fewer workers, or one; a
+        Jacobian in slices is made by one.
+    chunk_size : int, optional
+        Make the Jacobian in slices of so many columns or rows.
     tangents, adjoints : int, optional
         Plan U·J_n…J_1·V for a V of so many columns and a U of so many rows.
     itemsize : int
-        Bytes per number, for the peak.
+        Bytes per number.
 
     Returns
     -------
@@ -63,9 +91,9 @@ def plan(
     Raises
     ------
     SizeError, OptionError
-        Bad sizes, links that do not meet, unknown planner.
+        Bad sizes, links that do not meet, unknown planner, limits that are no numbers.
     InfeasibleError
-        The planner has no order for this chain.
+        The planner has no order for this chain, or none within the limits; the message says which limit would do.
 
     Examples
     --------
@@ -74,19 +102,81 @@ def plan(
     ('((J4 J3) (J2 J1))', 32514048)
     >>> {name: baseline.flops for name, baseline in found.baselines.items() if name in ("forward", "reverse")}
     {'forward': 170196992, 'reverse': 170196992}
+    >>> small = plan([784, 256, 32, 256, 784], memory="4MB")
+    >>> small.slicing, small.peak, small.flops
+    (Slicing(axis='columns', size=49), 3795456, 32514048)
     """
     if planner not in tuple(PLANNERS):
         unknown_name("planner", planner, PLANNERS)
     itemsize = as_size(itemsize, "itemsize")
-    chain = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
-    draft = PLANNERS[planner](chain)
-    nodes, peak = arrange(draft.nodes, len(draft.nodes) - 1)
-    costs: dict[str, int | None] = {planner: draft.flops}
+    tapes = None if tape_limit is None else as_limit(tape_limit, "tape_limit")
+    limit = None if memory is None else as_bytes(memory)
+    crew = None if workers is None else as_workers(workers)
+    whole = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
+    chain = under_tape_limit(whole, tapes)
+    found = fit(chain, planner, PLANNERS[planner], memory=limit, itemsize=itemsize, chunk_size=chunk_size)
+    costs: dict[str, int | None] = {planner: found.flops} if found.slicing is None else {}
     costs |= _baselines(chain)
-    found = Baselines(tuple((name, Baseline(costs[name])) for name in BASELINES if name in costs))
-    known = {name: baseline.flops for name, baseline in found.items() if baseline.flops is not None}
-    why = reason(chain, planner, nodes, draft.flops, known)
-    return Plan(chain, planner, nodes, draft.flops, peak * itemsize, found, why, itemsize)
+    baselines = Baselines(tuple((name, Baseline(costs[name])) for name in BASELINES if name in costs))
+    known = {name: baseline.flops for name, baseline in baselines.items() if baseline.flops is not None}
+    least = found.flops if _is_least(chain, planner, found) else min(lower_bound(chain), found.flops)
+    limited = found.is_limited and planner in EXACT
+    limits = Limited(
+        whole, chain, found.flops, least, tapes, limit, found.slicing, limited, _is_windowed(chain, planner)
+    )
+    why = _why(chain, planner, found, known) + limits_reason(limits)
+    one = Plan(
+        whole,
+        planner,
+        found.nodes,
+        found.flops,
+        found.need * itemsize,
+        baselines,
+        why,
+        itemsize,
+        tapes,
+        limit,
+        least,
+        found.slicing,
+        found.once,
+    )
+    return one if crew is None or found.slicing is not None else _shared_out(one, chain, crew)
+
+
+def _shared_out(one: Plan, chain: Chain, workers: int) -> Plan:
+    """Return the plan of several workers, given that of one."""
+    serial = Draft(chain)
+    serial.nodes += one.nodes
+    room = None if one.memory is None else one.memory // one.itemsize
+    is_fixed = one.planner not in EXACT
+    found = team(chain, serial, workers, is_fixed=is_fixed, room=room)
+    return replace(
+        one,
+        nodes=found.nodes,
+        flops=sum(node.flops for node in found.nodes),
+        peak=found.need * one.itemsize,
+        reason=team_reason(found, one.flops, one.reason),
+        lower_bound=-(-one.lower_bound // workers) if is_fixed else found.lower_bound,
+        schedule=found.schedule,
+    )
+
+
+def _why(chain: Chain, planner: str, found: Fit, known: Mapping[str, int]) -> str:
+    """Return why the order of a chain, or of a slice of it, was taken."""
+    if found.slicing is None:
+        return reason(chain, planner, found.nodes, found.flops, known)
+    return reason(chain, planner, (), found.flops, known)
+
+
+def _is_windowed(chain: Chain, planner: str) -> bool:
+    return (planner == "optimal" and not is_exact(chain)) or (planner == "windowed" and len(chain) > LINKS)
+
+
+def _is_least(chain: Chain, planner: str, found: Fit) -> bool:
+    """Whether no order of the chain costs less, by the planner's own word."""
+    if found.is_limited:
+        return False
+    return planner == "exhaustive" or (planner == "optimal" and is_exact(chain))
 
 
 def as_chain(problem: Chain | Graph | Iterable[int], /) -> Chain:
@@ -108,8 +198,10 @@ def _baselines(chain: Chain) -> dict[str, int | None]:
     """Return the costs of the textbook orders that exist for the chain; None for one that it does not allow."""
     if chain.is_dense:
         return {**sweep.dense_costs(chain)}
-    existing = [name for name in BASELINES if len(chain) > 1 or name not in ("meet", "inward")]
-    return {name: _cost(PLANNERS[name], chain) for name in existing}
+    absent = {"meet", "inward"} if len(chain) == 1 else set()
+    if all(link.tangent_cost is None is link.adjoint_cost for link in chain.links):
+        absent.add("preaccumulate")
+    return {name: _cost(PLANNERS[name], chain) for name in BASELINES if name not in absent}
 
 
 def _cost(planner: Planner, chain: Chain) -> int | None:

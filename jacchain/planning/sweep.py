@@ -8,7 +8,7 @@ from jacchain.algebra.product import price
 from jacchain.algebra.structure import Identity, Structure
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain
+from jacchain.planning.graph import Chain, Link
 from jacchain.planning.node import Mode
 
 
@@ -33,6 +33,8 @@ def meet(chain: Chain, /) -> Draft:
     """
     if chain.is_dense:
         return meet_at(chain, _best_dense(chain, "meet", _dense_meet))
+    if chain.is_full:
+        return meet_at(chain, _best_full_meet(chain))
     return meet_at(chain, _best_meet(chain))
 
 
@@ -106,6 +108,35 @@ def _best_meet(chain: Chain) -> int:
     if not costs:
         _refuse(chain, "meet")
     return min(costs, key=costs.__getitem__)
+
+
+def _best_full_meet(chain: Chain) -> int:
+    """Return the first interior vertex of least cost where all local Jacobians are dense, from sums over the links."""
+    sizes, n = chain.sizes, len(chain)
+    columns, rows = ([_swept(link, forward) for link in chain.links] for forward in (True, False))
+    possible = [
+        k
+        for k in _interior(chain, "meet")
+        if k > max((i for i, cost in enumerate(columns) if cost is None), default=-1)
+        and k <= min((i for i, cost in enumerate(rows) if cost is None), default=n)
+    ]
+    if not possible:
+        _refuse(chain, "meet")
+    up, down = ([0, *accumulate(cost or 0 for cost in costs)] for costs in (columns, rows))
+    free = [0 if link.is_explicit else link.inputs * link.outputs for link in chain.links]  # explicit starts are given
+
+    def cost(k: int) -> int:
+        given = sum(link.inputs * link.outputs for link in chain.links[k - 1 : k + 1]) - free[k - 1] - free[k]
+        return sizes[k] * (up[n] - up[k] + down[k] - given + sizes[0] * sizes[n])
+
+    return min(possible, key=cost)
+
+
+def _swept(link: Link, forward: bool) -> int | None:
+    """Return what a link costs a column going forward, or a row in reverse; None where it does not allow it."""
+    if link.is_explicit:
+        return link.inputs * link.outputs
+    return link.tangent_cost if forward else link.adjoint_cost
 
 
 def _meet_cost(chain: Chain, vertex: int, most: int | None) -> int | None:

@@ -1,0 +1,1 @@
+"""Orders and schedules for several workers."""

@@ -1,0 +1,1 @@
+"""Several products of one chain, JᵀJ, and factored Jacobians."""
