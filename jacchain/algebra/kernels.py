@@ -30,6 +30,9 @@ class Kernels(Protocol):
     def matmul(self, a: Array, b: Array, out: Array) -> object:
         """Write the product of two stacks of 2-D arrays into `out`."""
 
+    def gram(self, a: Array, out: Array) -> object:
+        """Write the product of the transpose of a 2-D array with the array into `out`; one half is computed."""
+
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Write the elementwise product into `out`."""
 

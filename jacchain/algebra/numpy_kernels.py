@@ -44,6 +44,10 @@ def _segment_sum(a: Array, starts: Array, out: Array) -> None:
     np.add.reduceat(a, starts, out=out)
 
 
+def _gram(a: Array, out: Array) -> None:
+    np.matmul(a.T, a, out=out)  # NumPy sees that it is one array twice: BLAS updates one half, NumPy mirrors it
+
+
 def _fill(value: float, out: Array) -> None:
     out[...] = value
 
@@ -90,6 +94,7 @@ class NumpyKernels:
 
     xp = np
     matmul = staticmethod(np.matmul)
+    gram = staticmethod(_gram)
     multiply = staticmethod(np.multiply)
     csr = staticmethod(_csr)
     csr_transposed = staticmethod(_csr_transposed)

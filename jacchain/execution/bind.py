@@ -26,25 +26,47 @@ class Group(NamedTuple):
 class Binding:
     """Buffers for one run at a time, and the calls that work on them.
 
-    The instructions before the first that touches the result are bound once (`head`); those from there on are bound to
-    the array that the result goes into (`tail`).
+    The instructions before the first that touches the result are bound once (`once` and `head`: what is run once for
+    all slices, and the rest); those from there on are bound to the array that the result goes into (`tail`).
     """
 
     def __init__(
-        self, program: Program, sources: Sequence[Source], facts: Sequence[Facts], dtype: Any, backend: Backend, /
+        self,
+        program: Program,
+        sources: Sequence[Source],
+        facts: Sequence[Facts],
+        dtype: Any,
+        backend: Backend,
+        /,
+        *,
+        memory: Array = None,
     ) -> None:
         self.program = program
         self.sources = sources
         self.facts = facts
         self.dtype = dtype
         self.backend = backend
-        self.memory = backend.bytes(program.workspace)
+        self.memory = backend.bytes(program.workspace) if memory is None else memory
         self.turn = _first_touching_result(program)
         self.point: Array = None
         self.seeds: dict[str, Array] = {}
+        self.start = [0]  # the first column or row of the slice being made
         self.values: dict[int, Operand] = {}
         self.groups = [self._group(step, None) for step in program.instructions[: self.turn]]
-        self.head: Calls = tuple(call for group in self.groups for call in group.calls)
+        self.once: Calls = tuple(call for group in self.groups[: program.once] for call in group.calls)
+        each = self.groups[program.once :]
+        self.head: Calls = () if program.lanes else tuple(call for group in each for call in group.calls)
+
+    def set_slice(self, start: int, /) -> None:
+        """Set the first column or row of the slice, and the unit columns or rows that it starts from."""
+        self.start[0] = start
+        kernels = self.backend.kernels
+        for mode, seed in self.seeds.items():  # entry (start + k, k), or (k, start + k), is one
+            rows, columns = seed.shape
+            first, count = (start * columns, columns) if mode == "tangents" else (start, rows)
+            step = columns + 1
+            kernels.fill(0.0, seed)
+            kernels.fill(1.0, seed.reshape(-1)[first : first + (count - 1) * step + 1 : step])
 
     @property
     def nbytes(self) -> int:
@@ -52,14 +74,15 @@ class Binding:
         return int(self.memory.nbytes)
 
     def tail(self, result: Array, /) -> list[Group]:
-        """Return the rest of the program, bound to the 2-D array that receives the Jacobian."""
+        """Return the rest of the program, bound to the contiguous array that receives the Jacobian."""
         return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
 
     def _flat(self, storage: int, count: int, result: Array) -> Array:
         """Return the 1-D array of so many numbers that a storage holds."""
         place = self.program.storages[storage]
         if place.offset < 0:
-            return result[:count]
+            first = (-1 - place.offset) // self.dtype.itemsize
+            return result[first : first + count]
         nbytes = count * self.dtype.itemsize
         return self.memory[place.offset : place.offset + nbytes].view(self.dtype)
 
@@ -96,6 +119,8 @@ class Binding:
             case "seed":
                 self.seeds[step.mode] = out.arrays[0]
                 return ()
+            case "slice":
+                return ((_cut, (kernels, self.start, operands[0].arrays[0], out.arrays[0], step.mode == "columns")),)
             case "multiply":
                 return multiply_calls(kernels, operands[0], operands[1], out, scratch)
             case "expand":
@@ -137,6 +162,13 @@ class Binding:
         return self._flat(step.scratch, count, result)
 
 
+def _cut(kernels: Kernels, start: list[int], whole: Array, out: Array, columns: bool) -> None:
+    """Copy the columns or rows of a slice out of a local Jacobian."""
+    first = start[0]
+    part = whole[:, first : first + out.shape[1]] if columns else whole[first : first + out.shape[0]]
+    kernels.copyto(out, part)
+
+
 def _units(kernels: Kernels, size: int, dtype: Any) -> Array:
     """Return the identity as a read-only view of 2·size - 1 numbers: entry (i, j) is number size - 1 + j - i."""
     numbers = kernels.xp.zeros(2 * size - 1, dtype)
@@ -151,4 +183,4 @@ def _first_touching_result(program: Program) -> int:
         registers = [program.registers[k] for k in (step.result, *step.operands)]
         if any(r.storage >= 0 and program.storages[r.storage].offset < 0 for r in registers):
             return place
-    raise AssertionError("a program without a result")
+    return len(program.instructions)  # all of its results exist already

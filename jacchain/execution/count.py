@@ -34,6 +34,11 @@ class CountingKernels:
         self.multiplications += out.size * a.shape[-1]
         return self.kernels.matmul(a, b, out)
 
+    def gram(self, a: Array, out: Array) -> object:
+        """Count one half and the diagonal, and pass on."""
+        self.multiplications += a.shape[0] * a.shape[1] * (a.shape[1] + 1) // 2
+        return self.kernels.gram(a, out)
+
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Count and pass on."""
         self.multiplications += out.size

@@ -8,8 +8,10 @@ from jacchain.algebra.expand import expand_cost
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Structure, stored
 from jacchain.errors import JacchainError
+from jacchain.execution.lanes import FIRST
+from jacchain.planning.slicing import Axis
 
-Op = Literal["point", "seed", "value", "local", "accumulate", "multiply", "tangent", "adjoint", "expand"]
+Op = Literal["point", "seed", "value", "local", "slice", "accumulate", "multiply", "tangent", "adjoint", "expand"]
 
 ALIGNMENT = 64
 """Every buffer starts at a multiple of so many bytes: a cache line, and the widest vector register."""
@@ -20,6 +22,7 @@ OPERANDS: Final[dict[Op, tuple[int, ...]]] = {
     "seed": (0,),
     "value": (1,),
     "local": (0, 1, 2),
+    "slice": (1,),
     "accumulate": (1,),
     "multiply": (2,),
     "tangent": (2,),
@@ -39,7 +42,8 @@ class Register(NamedTuple):
 class Storage(NamedTuple):
     """A stretch of memory: its bytes, where it starts in the workspace, and the instructions during which it is held.
 
-    The result's storage lies outside the workspace and has offset -1.
+    The result's storage lies outside the workspace and has offset -1; of several results, each lies so many bytes
+    further on as its offset is below that.
     """
 
     size: int
@@ -63,12 +67,26 @@ class Instruction(NamedTuple):
     frees: tuple[int, ...]
 
 
+class Slices(NamedTuple):
+    """The columns or rows made at a time, and how many there are."""
+
+    axis: Axis
+    size: int
+    length: int
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first column or row of each slice; the last slice may be smaller."""
+        return tuple(range(0, self.length, self.size))
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Program:
     """Instructions with their registers and storages. Holds no arrays; print it for a listing.
 
-    `flops` counts the multiplications of all products; `peak` the bytes of workspace and result together.
+    `flops` counts the multiplications of all products; `peak` the bytes of workspace and result together. A program
+    with `slices` makes one slice of the Jacobian at a time; its flops are those of all slices, its result is one slice.
     """
 
     instructions: tuple[Instruction, ...]
@@ -78,6 +96,15 @@ class Program:
     extra: int
     itemsize: int
     layers: tuple[str, ...]
+    slices: Slices | None = None
+    lanes: tuple[tuple[int, ...], ...] = ()
+    """For each worker the instructions that it runs, in order; none where one runs them all."""
+    results: tuple[int, ...] = ()
+    """The registers of several results, held to the end; none where the last instruction's is the only one."""
+    tape: int = 0
+    """Bytes of the largest tape that a layer says it keeps during one of the adjoints."""
+    once: int = 0
+    """How many instructions, the first ones, are run once for all slices; what they leave is kept for every slice."""
 
     @property
     def result(self) -> int:
@@ -87,17 +114,21 @@ class Program:
     @property
     def flops(self) -> int:
         """Predicted multiplications."""
-        return sum(instruction.flops for instruction in self.instructions)
+        once = sum(instruction.flops for instruction in self.instructions[: self.once])
+        each = sum(instruction.flops for instruction in self.instructions[self.once :])
+        return once + (each if self.slices is None else each * self.slices.length // self.slices.size)
 
     @property
     def result_bytes(self) -> int:
-        """Bytes of the result."""
+        """Bytes of the result, or of all results side by side."""
+        if self.results:
+            return max((place.size - 1 - place.offset for place in self.storages if place.offset < 0), default=0)
         return stored(self.registers[self.result].structure) * self.itemsize
 
     @property
     def peak(self) -> int:
-        """Predicted bytes of workspace, result, and converted copies of parameters."""
-        return self.workspace + self.result_bytes + self.extra
+        """Predicted bytes of workspace, result, converted copies of parameters, and the largest tape of an adjoint."""
+        return self.workspace + self.result_bytes + self.extra + self.tape
 
     def __str__(self) -> str:
         return "\n".join(_listing(self))
@@ -113,6 +144,12 @@ def _listing(program: Program) -> Iterator[str]:
         cost = f", {step.flops:,} multiplications" if step.flops else ""
         frees = f"; free {' '.join(f'%{k}' for k in step.frees)}" if step.frees else ""
         yield f"%{step.result} = {step.op}{layer}{operands}    [{register.structure}, {place}{cost}]{frees}"
+    for worker, lane in enumerate(program.lanes):
+        yield f"worker {worker}:{''.join(f' %{program.instructions[p].result}' for p in lane)}"
+    if program.slices is not None:
+        first = program.instructions[program.once].result
+        slices = program.slices
+        yield f"from %{first} on {len(slices.starts)} times, for {slices.size} {slices.axis} each"
     yield f"{program.flops:,} multiplications, {program.workspace:,} bytes of workspace, peak {program.peak:,} bytes"
 
 
@@ -125,8 +162,9 @@ def verify(program: Program, /) -> None:
 
     Inputs come first, since they are copied in before the run. Every register is assigned once, before use, and not
     used after it is freed; products have the structure and cost that the table predicts; storages that are held at
-    the same time do not overlap; and no register is written over another that is still live, except over an operand
-    that dies there, where a product's rule allows it.
+    the same time do not overlap, nor any where there are lanes, which come to an end; no register is written over
+    another that is still live, except over an operand that dies there, where a product's rule allows it; and what is
+    made once for all slices stays to the end.
 
     Raises
     ------
@@ -138,7 +176,7 @@ def verify(program: Program, /) -> None:
     for place, step in enumerate(program.instructions):
         if len(step.operands) not in OPERANDS[step.op]:
             _broken(place, step, f"has {len(step.operands)} operands")
-        if (step.op in ("point", "seed", "multiply", "expand")) != (step.source == -1) or step.source >= len(
+        if (step.op in ("point", "seed", "slice", "multiply", "expand")) != (step.source == -1) or step.source >= len(
             program.layers
         ):
             _broken(place, step, f"names layer {step.source}")
@@ -156,11 +194,27 @@ def verify(program: Program, /) -> None:
         if not live.issuperset(step.frees):
             _broken(place, step, "frees what is not live")
         live -= set(step.frees)
-    if live != {program.result}:
-        _broken(
-            len(program.instructions) - 1, program.instructions[-1], f"leaves {sorted(live - {program.result})} behind"
-        )
+    results = set(program.results) or {program.result}
+    results |= _kept(program, live)
+    if live != results:
+        _broken(len(program.instructions) - 1, program.instructions[-1], f"leaves {sorted(live ^ results)} behind")
     _check_storage(program)
+    if program.lanes:
+        _check_lanes(program)
+
+
+def _kept(program: Program, live: set[int]) -> set[int]:
+    """Return the registers that every slice reads again, or whose inputs it writes again; they stay to the end."""
+    last = len(program.instructions) - 1
+    once = {step.result for step in program.instructions[: program.once]}
+    for place, step in enumerate(program.instructions[program.once :], program.once):
+        for k in once.intersection(step.operands) - live:
+            _broken(place, step, f"frees %{k}, which the next slice reads")
+    for k in once & live:
+        storage = program.registers[k].storage
+        if storage >= 0 and program.storages[storage].last < last:
+            _broken(last, program.instructions[last], f"comes when the storage of %{k} is no longer held")
+    return once & live
 
 
 def _check_structure(program: Program, place: int, step: Instruction) -> None:
@@ -175,6 +229,13 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
             expected = Dense(operands[0].rows, operands[0].columns)
             if (found, step.flops) != (expected, expand_cost(operands[0])):
                 _broken(place, step, f"is {found}, not {expected}")
+        case "slice":
+            whole, found_shape = operands[0], (found.rows, found.columns)
+            across = program.slices is not None and program.slices.axis == "columns"
+            size = 0 if program.slices is None else program.slices.size
+            cut = (whole.rows, size) if across else (size, whole.columns)
+            if not isinstance(whole, Dense) or found_shape != cut:
+                _broken(place, step, f"is {found}, not a slice of {whole}")
         case "tangent" | "adjoint" | "accumulate" | "seed":
             if not isinstance(found, Dense):
                 _broken(place, step, f"is {found}, not dense")
@@ -231,6 +292,28 @@ def _check_storage(program: Program) -> None:
                 or stored(register.structure) * program.itemsize > storage.size
             ):
                 _broken(place, step, f"%{k} does not fit its storage")
+
+
+def _check_lanes(program: Program) -> None:
+    """Check that the lanes come to an end, hold everything but inputs and states, and share no storage."""
+    steps = program.instructions
+    made = {step.result: place for place, step in enumerate(steps)}
+    done = {place for place, step in enumerate(steps) if step.op in FIRST}
+    held = len(done) + sum(map(len, program.lanes))
+    waiting = [list(lane) for lane in program.lanes]
+    moved = True
+    while moved:
+        moved = False
+        for lane in waiting:
+            while lane and done.issuperset(made[k] for k in steps[lane[0]].operands):
+                done.add(lane.pop(0))
+                moved = True
+    if any(waiting) or not held == len(done) == len(steps):
+        _broken(0, steps[0], f"begins lanes of which {sorted(set(range(len(steps))) - done)} are never done")
+    used = [k for k in (program.registers[step.result].storage for step in steps) if k >= 0]
+    for k in {*used, *(step.scratch for step in steps if step.scratch >= 0)}:
+        if used.count(k) > 1 or (program.storages[k].first, program.storages[k].last) != (0, len(steps) - 1):
+            _broken(0, steps[0], f"begins lanes that share storage {k}")
 
 
 def _broken(place: int, step: Instruction, problem: str) -> None:

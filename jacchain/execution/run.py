@@ -1,18 +1,21 @@
 """Running a program: one call copies the point in, does the arithmetic, and hands the Jacobian out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, run
 from jacchain.errors import NonFiniteError, SizeError
+from jacchain.execution.adjoint_identity import check_adjoint
 from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.bind import Binding, Group
 from jacchain.execution.count import CountingKernels
 from jacchain.execution.program import Program
-from jacchain.execution.source import Facts, Source
+from jacchain.execution.remainder import remainder
+from jacchain.execution.source import Facts, MatrixFree, Source
+from jacchain.execution.threads import Together
 
 SMALL: Final = 1 << 14
 """Results of at most so many bytes are copied out; larger ones are handed out, and their memory is used again once
@@ -41,9 +44,8 @@ class _Slot:
     __slots__ = ("array", "calls", "idle")
 
     def __init__(self, binding: Binding, shape: tuple[int, ...]) -> None:
-        rows, columns = binding.program.registers[binding.program.result].structure.rows, -1
         self.array: Array = binding.backend.kernels.xp.empty(shape, binding.dtype)
-        self.calls: Calls = _flatten(binding.tail(self.array.reshape(rows, columns)))
+        self.calls: Calls = _flatten(binding, binding.tail(self.array))
         self.idle = _references(self)
 
     def is_free(self) -> bool:
@@ -59,8 +61,13 @@ COUNTS_REFERENCES: Final = sys.implementation.name == "cpython" and getattr(sys,
 """Whether reference counts tell reliably that an array is not in use; where not, every large result is fresh."""
 
 
-def _flatten(groups: list[Group]) -> Calls:
-    return tuple(call for group in groups for call in group.calls)
+def _flatten(binding: Binding, tail: list[Group]) -> Calls:
+    """Return the calls that follow the head; with lanes, one call that runs everything on threads."""
+    if binding.program.lanes:
+        groups = [*binding.groups, *tail]
+        together = Together(binding.program, [g.instruction for g in groups], [g.calls for g in groups])
+        return ((together, ()),)
+    return tuple(call for group in tail for call in group.calls)
 
 
 @final
@@ -70,10 +77,12 @@ class _Workspace:
     def __init__(self, binding: Binding, shape: tuple[int, ...]) -> None:
         self.binding = binding
         self.shape = shape
-        self.slots = [_Slot(binding, shape)]
+        self.slots: list[_Slot] = []  # made when a result is not written into the caller's array
 
     def slot(self) -> _Slot:
-        """Return a slot whose array nobody holds."""
+        """Return a slot whose array nobody holds; a small result is copied out of the first one."""
+        if self.slots and self.binding.program.result_bytes <= SMALL:
+            return self.slots[0]
         if COUNTS_REFERENCES:
             for slot in self.slots:
                 if slot.is_free():
@@ -81,6 +90,14 @@ class _Workspace:
         fresh = _Slot(self.binding, self.shape)
         self.slots = [*self.slots, fresh][-KEPT:]
         return fresh
+
+
+class _Part(NamedTuple):
+    """What makes one slice: a binding, the array for it, and the calls that fill that."""
+
+    binding: Binding
+    array: Array
+    calls: Calls
 
 
 @final
@@ -122,11 +139,18 @@ class Executable:
         self.shape = shape
         self.prologue = prologue
         self.backend = backend
+        self.rest = remainder(program)
         self.is_small = program.result_bytes <= SMALL
         self.idle: list[_Workspace] = []  # made with the first call
 
     def __call__(
-        self, point: Array, /, *, seeds: dict[str, Array] | None = None, out: Array | None = None, check: bool = False
+        self,
+        point: Array,
+        /,
+        *,
+        seeds: dict[str, Array] | None = None,
+        out: Array | None = None,
+        check: bool = False,
     ) -> Array:
         """Return the Jacobian at a point.
 
@@ -141,11 +165,8 @@ class Executable:
             Look for NaN and infinity after every step and name the layer.
         """
         if out is not None:
-            self._accept(out)
-        try:
-            workspace = self.idle.pop()
-        except IndexError:
-            workspace = self._workspace()
+            self.accept(out, self.shape)
+        workspace = self._taken()
         try:
             binding = workspace.binding
             self._fill(binding, point, seeds)
@@ -154,38 +175,87 @@ class Executable:
             run(binding.head)
             if out is not None:
                 return self._into(workspace, out)
-            slot = workspace.slots[0] if self.is_small else workspace.slot()
+            slot = workspace.slot()
             run(slot.calls)
             return slot.array.copy() if self.is_small else slot.array.view()
         finally:
             self.idle.append(workspace)
 
+    def slices(self, point: Array, starts: Sequence[int], /, *, check: bool = False) -> Iterator[Array]:
+        """Yield the slices of the Jacobian at a point one after the other, all in the same array."""
+        workspace = self._taken()
+        try:
+            slot = workspace.slot()
+            kept = point.copy()  # the caller's array may lie where slices are written to
+            for start in starts:
+                part = self._part(workspace.binding, slot.array, slot.calls, start)
+                self._fill(part.binding, kept, None)
+                part.binding.set_slice(start)
+                if check:
+                    yield self._checked(part.binding, part.array)
+                    continue
+                if start == starts[0]:
+                    run(part.binding.once)
+                run(part.binding.head)
+                run(part.calls)
+                yield part.array
+        finally:
+            self.idle.append(workspace)
+
+    def _part(self, binding: Binding, array: Array, calls: Calls, start: int) -> "_Part":
+        """Return what makes the slice that begins at a column or row: the last one may be smaller."""
+        slices = self.program.slices
+        assert slices is not None
+        if self.rest is None or start + slices.size <= slices.length:
+            return _Part(binding, array, calls)
+        structure = self.rest.registers[self.rest.result].structure
+        shape = structure.rows, structure.columns
+        small = array.reshape(-1)[: shape[0] * shape[1]].reshape(shape)
+        rest = Binding(self.rest, self.sources, self.facts, self.dtype, binding.backend, memory=binding.memory)
+        return _Part(rest, small, _flatten(rest, rest.tail(small)))
+
+    def _taken(self) -> _Workspace:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return self._workspace()
+
     def count(self, point: Array, /, *, seeds: dict[str, Array] | None = None) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
         counting = CountingKernels(self.backend.kernels)
         binding = self._binding(Backend(self.backend.name, counting, counting))
-        self._fill(binding, point, seeds)
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
+        self._fill(binding, point, seeds)
+        tail, slices = binding.tail(result), self.program.slices
+        total = self._counted(counting, binding.groups[: self.program.once])
+        if slices is None:
+            total += self._counted(counting, [*binding.groups[self.program.once :], *tail])
+        for start in () if slices is None else slices.starts:
+            part = self._part(binding, result, (), start)
+            part.binding.set_slice(start)
+            groups = tail if part.binding is binding else part.binding.tail(part.array)
+            total += self._counted(counting, [*part.binding.groups[self.program.once :], *groups])
+        return Counted(total, binding.nbytes + result.nbytes + self.program.extra + self.program.tape)
+
+    def _counted(self, counting: CountingKernels, groups: Sequence[Group]) -> int:
+        """Run groups, and return what their products and sweeps cost."""
         total = 0
-        for group in [*binding.groups, *binding.tail(result.reshape(self._matrix_shape()))]:
+        for group in groups:
             before = counting.multiplications
             run(group.calls)
             if group.instruction.op in ("multiply", "expand"):
                 total += counting.multiplications - before
             elif group.instruction.op in ("tangent", "adjoint", "accumulate"):
                 total += self._sweep_cost(group)
-        return Counted(total, binding.nbytes + result.nbytes + self.program.extra)
+        return total
 
     def _sweep_cost(self, group: Group) -> int:
-        """Return what the calls of a sweep cost: each is one tangent or one adjoint of the layer."""
+        """Return what a sweep costs by the arrays it works on: its columns are tangents, or its rows adjoints."""
         step = group.instruction
         link = self.facts[step.source].link
         by_tangents = step.op == "tangent" or step.mode == "tangent"
-        return len(group.calls) * ((link.tangent_cost if by_tangents else link.adjoint_cost) or 0)
-
-    def _matrix_shape(self) -> tuple[int, int]:
-        structure = self.program.registers[self.program.result].structure
-        return structure.rows, structure.columns
+        count = int(group.arrays[0].shape[1 if by_tangents else 0])
+        return count * ((link.tangent_cost if by_tangents else link.adjoint_cost) or 0)
 
     def _binding(self, backend: Backend) -> Binding:
         return Binding(self.program, self.sources, self.facts, self.dtype, backend)
@@ -200,31 +270,37 @@ class Executable:
             self.backend.kernels.copyto(binding.seeds[name], seed)
         run(self.prologue)
 
-    def _accept(self, out: Array) -> None:
-        """Refuse an array that cannot take the result."""
+    def release(self) -> None:
+        """Drop the buffers; the next call makes them anew."""
+        self.idle.clear()
+
+    def accept(self, out: Array, shape: tuple[int, ...], /) -> None:
+        """Refuse an array that cannot take a result of a shape."""
         if not isinstance(out, np.ndarray):
             raise SizeError(f"out is {out!r}", "give an array of the result's shape and dtype")
-        if out.shape != self.shape or out.dtype != self.dtype:
+        if out.shape != shape or out.dtype != self.dtype:
             raise SizeError(
-                f"out is {out.dtype} of shape {out.shape}, but the result is {self.dtype} of shape {self.shape}",
+                f"out is {out.dtype} of shape {out.shape}, but the result is {self.dtype} of shape {shape}",
                 "give an array of the result's shape and dtype",
             )
         if not out.flags.writeable:
             raise SizeError("out is read-only", "give an array that can be written to")
 
     def _into(self, workspace: _Workspace, out: Array) -> Array:
-        if out.nbytes <= COPIED or not out.flags.c_contiguous:
-            slot = workspace.slots[0] if self.is_small else workspace.slot()
+        if out.nbytes <= COPIED or not (out.flags.c_contiguous and out.flags.aligned):
+            slot = workspace.slot()
             run(slot.calls)
             out[...] = slot.array
         else:
-            run(_flatten(workspace.binding.tail(out.reshape(self._matrix_shape()))))
+            tail = workspace.binding.tail(out.view(np.ndarray))
+            run(_flatten(workspace.binding, tail))
         return out
 
     def _checked(self, binding: Binding, out: Array | None) -> Array:
-        result = self.backend.kernels.xp.empty(self.shape, self.dtype)
+        whole = binding.program is self.program
+        result = self.backend.kernels.xp.empty(self.shape, self.dtype) if whole else out
         self._check_values(binding.point)
-        for group in [*binding.groups, *binding.tail(result.reshape(self._matrix_shape()))]:
+        for group in [*binding.groups, *binding.tail(result)]:
             with np.errstate(all="ignore"):  # what it would warn of is found below
                 run(group.calls)
             for array in group.arrays:
@@ -247,6 +323,8 @@ class Executable:
                 run(source.value_calls(self.backend.kernels, x, y, scratch))
             if not xp.isfinite(y).all():
                 raise NonFiniteError(f"NaN or infinity in the value of layer {k} ({source.name})", LOOK)
+            if isinstance(source, MatrixFree) and None not in (facts.link.tangent_cost, facts.link.adjoint_cost):
+                check_adjoint(source, facts, self.backend.kernels, x, f"layer {k} ({source.name})")
             x = y
 
     def _described(self, group: Group) -> tuple[str, str]:

@@ -84,7 +84,7 @@ class MatrixFree(Source, Protocol):
     """A layer that applies its local Jacobian without forming it."""
 
     def tangent_calls(self, kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
-        """Return the calls, one a column, that write J v into `out`; v holds a tangent in each column."""
+        """Return the calls, that write J v into `out`; v holds a tangent in each column."""
 
     def adjoint_calls(self, kernels: Kernels, x: Array, u: Array, out: Array, /) -> Calls:
-        """Return the calls, one a row, that write u J into `out`; u holds an adjoint in each row."""
+        """Return the calls, that write u J into `out`; u holds an adjoint in each row."""

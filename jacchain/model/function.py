@@ -33,8 +33,13 @@ class Function(Layer):
         Shape of f(x); found by calling f once where not given.
     structure : Structure or str, optional
         Of the local Jacobian that `jacobian` returns; dense by default.
+    vectorized : bool
+        jvp takes v of x's shape + (p,) and gives f(x)'s shape + (p,), p tangents at once, and vjp takes u of
+        (q,) + f(x)'s shape and gives (q,) + x's shape; else they are called once for every column or row.
     tangent_cost, adjoint_cost : int, optional
         Multiplications of one jvp and one vjp; by default those of a product with a dense matrix.
+    tape : int
+        Numbers that a vjp remembers while it runs, for a tape limit and for the peak.
     name : str, optional
         What messages and plans call the layer.
 
@@ -63,8 +68,10 @@ class Function(Layer):
         vjp: Callable[[Array, Array], Any] | None = None,
         outputs: int | Shape | None = None,
         structure: Structure | str | None = None,
+        vectorized: bool = False,
         tangent_cost: int | None = None,
         adjoint_cost: int | None = None,
+        tape: int = 0,
         name: str | None = None,
     ) -> None:
         self.label = name or getattr(function, "__name__", "Function")
@@ -81,6 +88,7 @@ class Function(Layer):
                 raise OptionError(f"{self.label} has a {option} without {cure}=", f"give {cure}= too")
         self.function, self.full, self.jvp, self.vjp = function, jacobian, jvp, vjp
         self.structure, self.tangent_cost, self.adjoint_cost = structure, tangent_cost, adjoint_cost
+        self.vectorized, self.tape = vectorized, tape
         self.outputs: Shape | None = None
         if outputs is not None:
             sizes = outputs if isinstance(outputs, tuple | list) else (outputs,)
@@ -97,8 +105,10 @@ class Function(Layer):
             vjp=self.vjp,
             outputs=np.shape(self.function(readonly(x))),
             structure=self.structure,
+            vectorized=self.vectorized,
             tangent_cost=self.tangent_cost,
             adjoint_cost=self.adjoint_cost,
+            tape=self.tape,
             name=self.label,
         )
 
@@ -115,6 +125,7 @@ class Function(Layer):
             structure=None if self.full is None else (self.structure or Dense(m, n)),
             tangent_cost=None if self.jvp is None else m * n if self.tangent_cost is None else self.tangent_cost,
             adjoint_cost=None if self.vjp is None else m * n if self.adjoint_cost is None else self.adjoint_cost,
+            tape=self.tape,
             name=self.label,
         )
         return Facts(inputs=shape, outputs=self.outputs, link=link, reads="x")
@@ -128,23 +139,33 @@ class Function(Layer):
         return ((_store_jacobian, (out, self.full, readonly(x), self.facts(x.shape).outputs, self.label)),)
 
     def tangent_calls(self, _kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
-        """Return the calls of the jvp, one a column."""
-        shape = self.facts(x.shape).outputs
-        return tuple(
-            (
-                _store_product,
-                (out[:, k], self.jvp, readonly(x), readonly(v[:, k]), x.shape, shape, f"jvp of {self.label}"),
+        """Return the call of the jvp for all columns."""
+        shape, what = self.facts(x.shape).outputs, f"jvp of {self.label}"
+        if self.vectorized:
+            count = v.shape[1]
+            return (
+                (_store_product, (out, self.jvp, readonly(x), readonly(v), (*x.shape, count), (*shape, count), what)),
             )
-            for k in range(v.shape[1])
-        )
+        # a transposed view has the columns as its rows
+        return ((_store_products, (out.T, self.jvp, readonly(x), readonly(v.T), x.shape, shape, what)),)
 
     def adjoint_calls(self, _kernels: Kernels, x: Array, u: Array, out: Array, /) -> Calls:
-        """Return the calls of the vjp, one a row."""
-        shape = self.facts(x.shape).outputs
-        return tuple(
-            (_store_product, (out[k], self.vjp, readonly(x), readonly(u[k]), shape, x.shape, f"vjp of {self.label}"))
-            for k in range(u.shape[0])
-        )
+        """Return the call of the vjp for all rows."""
+        shape, what = self.facts(x.shape).outputs, f"vjp of {self.label}"
+        if self.vectorized:
+            count = u.shape[0]
+            return (
+                (_store_product, (out, self.vjp, readonly(x), readonly(u), (count, *shape), (count, *x.shape), what)),
+            )
+        return ((_store_products, (out, self.vjp, readonly(x), readonly(u), shape, x.shape, what)),)
+
+
+def _store_products(
+    out: Array, apply: Callable[[Array, Array], Any], x: Array, seeds: Array, taken: Shape, given: Shape, what: str
+) -> None:
+    """Apply a function to every row of the seeds."""
+    for target, seed in zip(out, seeds, strict=True):
+        _store_product(target, apply, x, seed, taken, given, what)
 
 
 def _store_value(y: Array, function: Callable[[Array], Any], x: Array, name: str) -> None:
@@ -157,7 +178,7 @@ def _store_product(
     made = np.asarray(apply(x, seed.reshape(taken)))
     if made.shape != given:
         raise SizeError(f"the {what} gives shape {made.shape}, not {given}", "correct the function")
-    store(out, made.reshape(-1), what)
+    store(out, made.reshape(out.shape), what)
 
 
 def _store_jacobian(out: Operand, jacobian: Callable[[Array], Any], x: Array, outputs: Shape, name: str) -> None:

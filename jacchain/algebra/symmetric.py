@@ -1,0 +1,150 @@
+"""Products that are symmetric, AᵀA and PᵀGP: one half is computed, the other is its mirror image."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
+from jacchain.algebra.pattern import transpose, transposed
+from jacchain.algebra.product import multiply_calls, product
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Dense, Sparse, Structure, array_shapes
+
+PANELS: Final = 8
+"""Panels of rows into which half of a congruence is cut; the diagonal block of each is computed in full."""
+
+NARROW: Final = 16
+"""Rows that a panel has at least: narrower ones take longer to start than to compute."""
+
+
+class Symmetric(NamedTuple):
+    """The predicted structure of a symmetric product, and its multiplications."""
+
+    structure: Structure
+    cost: int
+
+
+class Bound(NamedTuple):
+    """Calls that make a matrix, and the matrix whose arrays they fill."""
+
+    calls: Calls
+    result: Operand
+
+
+def gram(a: Structure, /) -> Symmetric:
+    """Return the structure and cost of AᵀA.
+
+    A dense m×n matrix costs m·n·(n+1)/2 (a symmetric rank-m update); any other structure costs what the product table
+    says of Aᵀ and A.
+
+    Examples
+    --------
+    >>> gram(Dense(10, 4))
+    Symmetric(structure=Dense(rows=4, columns=4), cost=100)
+    """
+    if isinstance(a, Dense):
+        return Symmetric(Dense(a.columns, a.columns), a.rows * a.columns * (a.columns + 1) // 2)
+    made = product(transpose(a), a)
+    return Symmetric(made.structure, made.cost)
+
+
+def congruence(g: Structure, p: Structure, /) -> Symmetric:
+    """Return the structure and cost of PᵀGP for a symmetric G: first GP, then the upper half of Pᵀ(GP).
+
+    The half is made in panels of rows, each from its diagonal block on. It is made in full where P is not dense.
+
+    Examples
+    --------
+    >>> congruence(Dense(10, 10), Dense(10, 4))
+    Symmetric(structure=Dense(rows=4, columns=4), cost=560)
+    """
+    middle = product(g, p)
+    if isinstance(p, Dense) and isinstance(middle.structure, Dense):
+        return Symmetric(Dense(p.columns, p.columns), middle.cost + _half(p))
+    made = product(transpose(p), middle.structure)
+    return Symmetric(made.structure, middle.cost + made.cost)
+
+
+def gram_calls(kernels: Kernels, a: Operand, /) -> Bound:
+    """Return the calls that make AᵀA, in arrays of its own."""
+    xp = kernels.xp
+    if isinstance(a.structure, Dense):
+        out = _empty(kernels, gram(a.structure).structure, a)
+        return Bound(((kernels.gram, (a.arrays[0], out.arrays[0])),), out)
+    if not a.arrays:  # the identity
+        return Bound((), a)
+    calls, turned = _turned(kernels, a)
+    made = product(turned.structure, a.structure)
+    out = _empty(kernels, made.structure, a)
+    scratch = xp.empty(made.scratch, a.arrays[0].dtype)
+    return Bound(calls + multiply_calls(kernels, turned, a, out, scratch), out)
+
+
+def congruence_calls(kernels: Kernels, g: Operand, p: Operand, /) -> Bound:
+    """Return the calls that make PᵀGP, in arrays of its own."""
+    first = _product_calls(kernels, g, p)
+    middle = first.result
+    if not (isinstance(p.structure, Dense) and isinstance(middle.structure, Dense)):
+        calls, turned = _turned(kernels, p)
+        last = _product_calls(kernels, turned, middle)
+        return Bound(first.calls + calls + last.calls, last.result)
+    out = _empty(kernels, Dense(p.structure.columns, p.structure.columns), p)
+    a, t, array = p.arrays[0], middle.arrays[0], out.arrays[0]
+    half = tuple(
+        (kernels.matmul, (a[:, start:end].T, t[:, start:], array[start:end, start:]))
+        for start, end in _panels(p.structure.columns)
+    )
+    return Bound(first.calls + half + mirror_calls(kernels, array), out)
+
+
+def mirror_calls(kernels: Kernels, array: Array, /) -> Calls:
+    """Return the calls that write the upper half of a square array over the lower half."""
+    xp = kernels.xp
+    calls: list[Call] = []
+    for start, end in _panels(array.shape[0]):
+        block = array[start:end, start:end]
+        below = xp.tril(xp.ones(block.shape, dtype=bool), -1)
+        calls.append((_mirror, (xp, block, below)))
+        if end < array.shape[0]:
+            calls.append((kernels.copyto, (array[end:, start:end], array[start:end, end:].T)))
+    return tuple(calls)
+
+
+def _mirror(xp: Array, block: Array, below: Array) -> None:
+    xp.copyto(block, block.T, where=below)
+
+
+def _product_calls(kernels: Kernels, left: Operand, right: Operand) -> Bound:
+    made = product(left.structure, right.structure)
+    out = _empty(kernels, made.structure, left, right)
+    dtype = next((array.dtype for operand in (left, right) for array in operand.arrays), None)
+    return Bound(multiply_calls(kernels, left, right, out, kernels.xp.empty(made.scratch, dtype)), out)
+
+
+def _turned(kernels: Kernels, a: Operand) -> Bound:
+    """Return the calls that make the transpose, in arrays of its own where the layout differs."""
+    if isinstance(a.structure, Sparse):
+        flipped = transposed(a.structure)
+        out = _empty(kernels, flipped.structure, a)
+        return Bound(((kernels.take, (a.arrays[0], flipped.order, out.arrays[0])),), out)
+    structure = transpose(a.structure)
+    if structure == a.structure and all(array.ndim == 1 for array in a.arrays):
+        return Bound((), a)
+    out = _empty(kernels, structure, a)
+    pairs = zip(out.arrays, a.arrays, strict=True)
+    return Bound(tuple((kernels.copyto, (target, array.swapaxes(-1, -2))) for target, array in pairs), out)
+
+
+def _empty(kernels: Kernels, structure: Structure, *like: Operand) -> Operand:
+    dtype = next((array.dtype for operand in like for array in operand.arrays), None)
+    arrays: Arrays = tuple(kernels.xp.empty(shape, dtype) for shape in array_shapes(structure))
+    return Operand(structure, arrays)
+
+
+def _panels(size: int) -> Iterator[tuple[int, int]]:
+    width = max(NARROW, -(-size // PANELS))
+    return ((start, min(start + width, size)) for start in range(0, size, width))
+
+
+def _half(p: Dense) -> int:
+    """Return the multiplications of the panels of Pᵀ(GP)."""
+    return p.rows * sum((end - start) * (p.columns - start) for start, end in _panels(p.columns))
