@@ -1,42 +1,28 @@
 """The front door for people with a model: Jacobian, gradient, Jacobian-vector and vector-Jacobian products."""
 
 from collections import deque
-from typing import Any, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacchain.algebra.kernels import Array, Call
+from jacchain.algebra.kernels import Array
+from jacchain.compiled import Compiled, Key, Options, compiled
 from jacchain.errors import OptionError, SizeError, unknown_name
-from jacchain.execution.lower import lower
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted, Executable
+from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
-from jacchain.model.layer import Layer, as_point, converted
-from jacchain.model.sequential import Sequential, facts_at, resolved
-from jacchain.planning.graph import Chain
+from jacchain.model.layer import Layer, as_point
+from jacchain.model.sequential import Sequential
+from jacchain.planning.graph import as_size
+from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS, plan
-
-
-class _Key(NamedTuple):
-    """All that a compiled derivative depends on, besides the layers."""
-
-    shape: Shape
-    dtype: "np.dtype[Any]"
-    planner: str
-    tangents: int | None
-    adjoints: int | None
-    is_gradient: bool
-
-
-class _Compiled(NamedTuple):
-    """A plan and its program, and the shape of the function's value."""
-
-    plan: Plan
-    run: Executable
-    outputs: Shape
+from jacchain.planning.planner import PLANNERS
+from jacchain.planning.scheduling.scheduled import as_workers
+from jacchain.products.factored import Factorization
+from jacchain.products.factored import factored as as_factors
 
 
 class _Ready(NamedTuple):
@@ -44,14 +30,14 @@ class _Ready(NamedTuple):
 
     shape: Shape
     dtype: "np.dtype[Any]"
-    run: Executable
+    run: Executable | Sliced
 
 
 KEPT = 32
 """Compiled derivatives kept for one composition; the oldest goes first."""
 
 
-_COMPILED: WeakKeyDictionary[Sequential, dict[_Key, _Compiled]] = WeakKeyDictionary()
+_COMPILED: WeakKeyDictionary[Sequential, dict[Key, Compiled]] = WeakKeyDictionary()
 """What was compiled for each composition; it goes when the composition goes."""
 
 
@@ -62,14 +48,12 @@ class Jacobian:
     Planned and compiled once per shape and dtype of the point; after that a call does arithmetic only.
     """
 
-    __slots__ = ("_compiled", "_ready", "check", "composition", "is_gradient", "planner")
+    __slots__ = ("_compiled", "_ready", "check", "composition", "is_gradient", "options")
 
-    def __init__(self, f: "Sequential | Layer", planner: str, *, check: bool, is_gradient: bool) -> None:
+    def __init__(self, f: "Sequential | Layer", options: Options, *, check: bool, is_gradient: bool) -> None:
         composition = _composition(f)
-        if planner not in tuple(PLANNERS):
-            unknown_name("planner", planner, PLANNERS)
         self.composition = composition
-        self.planner = planner
+        self.options = options
         self.check = check
         self.is_gradient = is_gradient
         self._compiled = _COMPILED.setdefault(composition, {})
@@ -115,41 +99,102 @@ class Jacobian:
     def release(self) -> None:
         """Drop the plans, programs and buffers kept for this composition; the next call makes them anew."""
         for found in self._compiled.values():
-            found.run.idle.clear()
+            found.run.release()
         self._compiled.clear()
         self._ready = None
 
     def __repr__(self) -> str:
         wanted = "gradient" if self.is_gradient else "jacobian"
-        return f"{wanted}({self.composition!r}, planner={self.planner!r})"
+        return f"{wanted}({self.composition!r}, planner={self.options.planner!r})"
 
-    def _at(self, point: Array) -> _Compiled:
-        key = _Key(point.shape, point.dtype, self.planner, None, None, self.is_gradient)
+    def _at(self, point: Array) -> Compiled:
+        key = Key(point.shape, point.dtype, self.options, None, None, self.is_gradient)
         return _remembered(self.composition.layers, self._compiled, point, key)
 
     def __reduce__(self) -> tuple[object, ...]:
         # buffers and the calls that hold views of them are not copied but made anew
-        return _restored, (self.composition, self.planner, self.check, self.is_gradient)
+        return _restored, (self.composition, self.options, self.check, self.is_gradient)
 
 
-def _restored(f: Sequential, planner: str, check: bool, is_gradient: bool) -> Jacobian:
-    return Jacobian(f, planner, check=check, is_gradient=is_gradient)
+def _restored(f: Sequential, options: Options, check: bool, is_gradient: bool) -> Jacobian:
+    return Jacobian(f, options, check=check, is_gradient=is_gradient)
 
 
-def jacobian(f: "Sequential | Layer", /, *, planner: str = "optimal", check: bool = False) -> Jacobian:
+@overload
+def jacobian(
+    f: "Sequential | Layer",
+    /,
+    *,
+    planner: str = "optimal",
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    plan: Plan | None = None,
+    factored: Literal[False] = False,
+) -> Jacobian: ...
+
+
+@overload
+def jacobian(
+    f: "Sequential | Layer",
+    /,
+    *,
+    check: bool = False,
+    tape_limit: int | None = None,
+    factored: Literal[True],
+    products: int = 1,
+    adjoint_products: int = 0,
+) -> Factorization: ...
+
+
+def jacobian(
+    f: "Sequential | Layer",
+    /,
+    *,
+    planner: str = "optimal",
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    plan: Plan | None = None,
+    factored: bool = False,
+    products: int = 1,
+    adjoint_products: int = 0,
+) -> Jacobian | Factorization:
     """Return the Jacobian of f as a function of the point.
 
     Parameters
     ----------
     f : Sequential or Layer
     planner : str
-        One of the planners: optimal, forward, reverse, meet, inward, waist, exhaustive.
+        One of the planners: optimal, forward, reverse, meet, inward, waist, preaccumulate, exhaustive.
     check : bool
-        Look for NaN and infinity in the value of every layer and after every step.
+        Look for NaN and infinity in the value of every layer and after every step, and hold the tangents and adjoints
+        of every layer that has both against each other.
+    tape_limit : int, optional
+        No adjoint of a layer whose tape is larger.
+    memory : int or str, optional
+        Bytes that a call may hold, such as ``"512MiB"``, the layers' own parameters and what their functions make
+        inside not counted. Where no order fits, the Jacobian is made in slices and written into ``out=``.
+    workers : int, optional
+        Threads that share the steps of the plan of least makespan, each with one thread of BLAS; states are computed
+        first, by the caller's. Handing steps over costs about a tenth of a millisecond a call, so that this pays for
+        plans of many millions of multiplications. Functions of the user's own may run in any of the threads.
+    chunk_size : int, optional
+        Make the Jacobian in slices of so many columns or rows.
+    plan : Plan, optional
+        Run this plan, made for links like those of f; the other options are those it was made with.
+    factored : bool
+        Keep the Jacobian as factors: the same as `jacchain.factored`, with the `products` and `adjoint_products` that
+        are going to be made at each point; of the other options, `tape_limit` and `check` are taken.
+    products, adjoint_products : int
 
     Returns
     -------
-    Jacobian
+    Jacobian or Factorization
         A callable with ``.plan(x)``, ``.program(x)`` and ``.count(x)``.
 
     Examples
@@ -162,11 +207,54 @@ def jacobian(f: "Sequential | Layer", /, *, planner: str = "optimal", check: boo
     >>> print(jacobian(f).plan([0.0, 0.0]).bracketing)
     (J2 J1)
     """
-    return Jacobian(f, planner, check=check, is_gradient=False)
+    options = _options(planner, tape_limit, memory, workers, chunk_size, plan)
+    if not factored:
+        if (products, adjoint_products) != (1, 0):
+            raise OptionError("products are for a Jacobian as factors", "give factored=True too")
+        return Jacobian(f, options, check=check, is_gradient=False)
+    if options != Options(tape_limit=options.tape_limit):
+        raise OptionError("factored=True and options of a Jacobian that is formed", "give tape_limit and check only")
+    return as_factors(f, products=products, adjoint_products=adjoint_products, tape_limit=tape_limit, check=check)
 
 
-def gradient(f: "Sequential | Layer", /, *, planner: str = "optimal", check: bool = False) -> Jacobian:
-    """Return the gradient of a scalar f as a function of the point; it has the point's shape.
+def _options(
+    planner: str,
+    tape_limit: int | None,
+    memory: int | str | None,
+    workers: int | None,
+    chunk_size: int | None,
+    plan: Plan | None,
+) -> Options:
+    """Return checked options; those that depend on sizes are checked with the first point."""
+    if planner not in tuple(PLANNERS):
+        unknown_name("planner", planner, PLANNERS)
+    if plan is not None and not isinstance(plan, Plan):
+        raise OptionError(f"plan is {plan!r}", "give a jacchain.Plan, such as one of jacchain.plan")
+    if plan is not None and (planner, tape_limit, memory, workers, chunk_size) != ("optimal", *[None] * 4):
+        raise OptionError("a plan and options of another plan", "give either plan=, or options to make one")
+    return Options(
+        planner,
+        None if tape_limit is None else as_limit(tape_limit, "tape_limit"),
+        None if memory is None else as_bytes(memory),
+        None if workers is None else as_workers(workers),
+        None if chunk_size is None else as_size(chunk_size, "chunk_size"),
+        plan,
+    )
+
+
+def gradient(
+    f: "Sequential | Layer",
+    /,
+    *,
+    planner: str = "optimal",
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    plan: Plan | None = None,
+) -> Jacobian:
+    """Return the gradient of a scalar f as a function of the point; it has the point's shape. Options: `jacobian`.
 
     Raises
     ------
@@ -180,7 +268,8 @@ def gradient(f: "Sequential | Layer", /, *, planner: str = "optimal", check: boo
     array([[2., 4.],
            [6., 8.]])
     """
-    return Jacobian(f, planner, check=check, is_gradient=True)
+    options = _options(planner, tape_limit, memory, workers, chunk_size, plan)
+    return Jacobian(f, options, check=check, is_gradient=True)
 
 
 def jvp(
@@ -213,8 +302,9 @@ def jvp(
             f"give shape {point.shape}, or {(*point.shape, 'p')} for p tangents",
         )
     count = 1 if seed.shape == point.shape else seed.shape[-1]
-    compiled = _seeded(f, point, planner, tangents=count)
-    result = compiled.run(point, seeds={"tangents": seed.reshape(-1, count)}, check=check)
+    run = _seeded(f, point, planner, tangents=count).run
+    assert isinstance(run, Executable)
+    result = run(point, seeds={"tangents": seed.reshape(-1, count)}, check=check)
     return result.reshape(result.shape[:-1]) if seed.shape == point.shape else result
 
 
@@ -249,8 +339,9 @@ def vjp(
             f"give shape {outputs}, or {('q', *outputs)} for q adjoints",
         )
     count = 1 if seed.shape == outputs else seed.shape[0]
-    compiled = _seeded(f, point, planner, adjoints=count)
-    result = compiled.run(point, seeds={"adjoints": seed.reshape(count, -1)}, check=check)
+    run = _seeded(f, point, planner, adjoints=count).run
+    assert isinstance(run, Executable)
+    result = run(point, seeds={"adjoints": seed.reshape(count, -1)}, check=check)
     return result.reshape(result.shape[1:]) if seed.shape == outputs else result
 
 
@@ -277,62 +368,19 @@ def _composition(f: object) -> Sequential:
 
 def _seeded(
     f: "Sequential | Layer", point: Array, planner: str, *, tangents: int | None = None, adjoints: int | None = None
-) -> _Compiled:
+) -> Compiled:
     composition = _composition(f)
-    compiled = _COMPILED.setdefault(composition, {})
-    key = _Key(point.shape, point.dtype, planner, tangents, adjoints, is_gradient=False)
-    return _remembered(composition.layers, compiled, point, key)
+    known = _COMPILED.setdefault(composition, {})
+    options = _options(planner, None, None, None, None, None)
+    key = Key(point.shape, point.dtype, options, tangents, adjoints, is_gradient=False)
+    return _remembered(composition.layers, known, point, key)
 
 
-def _remembered(layers: tuple[Layer, ...], compiled: dict[_Key, _Compiled], point: Array, key: _Key) -> _Compiled:
-    found = compiled.get(key)
+def _remembered(layers: tuple[Layer, ...], known: dict[Key, Compiled], point: Array, key: Key) -> Compiled:
+    found = known.get(key)
     if found is None:
-        found = _compile(layers, point, key)
-        while len(compiled) >= KEPT:
-            compiled.pop(next(iter(compiled)), None)
-        compiled[key] = found
+        found = compiled(layers, point, key)
+        while len(known) >= KEPT:
+            known.pop(next(iter(known)), None)
+        known[key] = found
     return found
-
-
-def _compile(layers: tuple[Layer, ...], point: Array, key: _Key) -> _Compiled:
-    """Plan, lower and bind."""
-    dtype = point.dtype
-    known = resolved(layers, point)
-    facts = facts_at(known, point.shape)
-    if key.is_gradient and facts[-1].link.outputs != 1:
-        raise SizeError(
-            f"a gradient needs one output, but {known[-1].name} gives {facts[-1].link.outputs}",
-            "end in a loss or a Sum, or use jacobian",
-        )
-    found = plan(
-        Chain(fact.link for fact in facts),
-        planner=key.planner,
-        tangents=key.tangents,
-        adjoints=key.adjoints,
-        itemsize=dtype.itemsize,
-    )
-    sources: list[Layer] = []
-    prologue: list[Call] = []
-    extra = 0
-    for layer in known:
-        source, calls = converted(layer, dtype)
-        sources.append(source)
-        prologue += calls
-        extra += sum(copy.nbytes for _, (copy, _) in calls)
-    # the same layer for the same inputs has the same local Jacobian, if that is constant
-    uses = [(id(layer), fact.inputs) for layer, fact in zip(known, facts, strict=True)]
-    first = {use: k for k, use in reversed(list(enumerate(uses)))}
-    program = lower(
-        found,
-        facts,
-        [layer.name for layer in known],
-        same=[first[use] for use in uses],
-        tangents=key.tangents is not None,
-        itemsize=dtype.itemsize,
-        extra=extra,
-    )
-    outputs = facts[-1].outputs if key.adjoints is None else (key.adjoints,)
-    inputs = point.shape if key.tangents is None else (key.tangents,)
-    shape = point.shape if key.is_gradient else outputs + inputs
-    run = Executable(program, sources, facts, dtype, shape, prologue=tuple(prologue))
-    return _Compiled(found, run, facts[-1].outputs)

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from jacchain.algebra.kernels import Array
 from jacchain.derivatives import Jacobian, gradient, jacobian
 from jacchain.model.sequential import Sequential
+from jacchain.planning.plan import Plan
 
 Dtype = Literal["float32", "float64"]
 DTYPES: tuple[Dtype, ...] = ("float32", "float64")
@@ -20,6 +21,7 @@ class Problem(NamedTuple):
     wants: Literal["gradient", "jacobian"]
     notes: tuple[str, ...]
 
-    def derivative(self, planner: str, /) -> Jacobian:
-        """Return the wanted derivative by a planner."""
-        return (gradient if self.wants == "gradient" else jacobian)(self.function, planner=planner)
+    def derivative(self, planner: str, given: Plan | None = None, /) -> Jacobian:
+        """Return the wanted derivative by a planner, or by the plan that is given."""
+        make = gradient if self.wants == "gradient" else jacobian
+        return make(self.function, planner=planner) if given is None else make(self.function, plan=given)

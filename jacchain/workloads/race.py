@@ -1,14 +1,18 @@
 """Running several orders of one problem in turn, so that a drifting machine treats them alike."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
 from jacchain.algebra.kernels import Array
 from jacchain.derivatives import Jacobian
+from jacchain.errors import InfeasibleError
 from jacchain.planning.plan import Plan
 from jacchain.workloads.problem import Problem
+
+Call = Callable[[], Array]
 
 BATCH_SECONDS = 0.001
 """Calls that are shorter are timed several at once."""
@@ -28,14 +32,28 @@ class Lap(NamedTuple):
 
 
 def race(
-    problem: Problem, planners: Sequence[str], /, *, seconds: float = 1.0, tick: Callable[[], None] = lambda: None
+    problem: Problem,
+    planners: Sequence[str],
+    /,
+    *,
+    given: Plan | None = None,
+    out: Array | None = None,
+    seconds: float = 1.0,
+    tick: Callable[[], None] = lambda: None,
 ) -> list[Lap]:
     """Time the derivative by every planner, in turn, for about so many seconds in all.
+
+    The first planner, or the plan that is given in its stead, must have an order; others without one are left out, and
+    so are those that the plan's limits forbid.
 
     Parameters
     ----------
     problem : Problem
     planners : sequence of str
+    given : Plan, optional
+        Stands for the first planner.
+    out : array, optional
+        Where the first one writes its Jacobian, which a plan in slices needs.
     seconds : float
         At least three rounds are run, however long they take.
     tick : callable
@@ -46,15 +64,36 @@ def race(
     list of Lap
         In the order of the planners.
     """
-    found = [problem.derivative(planner) for planner in planners]
-    batches = [_batch(derivative, problem.point) for derivative in found]
-    times: list[list[float]] = [[] for _ in found]
+    first = planners[0] if given is None else given.planner
+    runners = {first: problem.derivative(first, given)}
+    for planner in planners[1:]:
+        runner = problem.derivative(planner)
+        if planner not in runners and _may_run(planner, runner, problem.point, given):
+            runners[planner] = runner
+    calls: list[Call] = [partial(runner, problem.point) for runner in runners.values()]
+    if out is not None:
+        calls[0] = partial(runners[first], problem.point, out=out)
+    batches = [_batch(call) for call in calls]
+    times: list[list[float]] = [[] for _ in calls]
     for _ in _rounds(seconds):
-        for derivative, batch, kept in zip(found, batches, times, strict=True):
-            derivative(problem.point)  # so that none finds the caches as another left them
-            kept.append(_timed(derivative, problem.point, batch) / batch)
+        for call, batch, kept in zip(calls, batches, times, strict=True):
+            call()  # so that none finds the caches as another left them
+            kept.append(_timed(call, batch) / batch)
             tick()
-    return [_lap(name, problem.point, d, t) for name, d, t in zip(planners, found, times, strict=True)]
+    return [_lap(name, problem.point, d, t) for (name, d), t in zip(runners.items(), times, strict=True)]
+
+
+def _may_run(planner: str, derivative: Jacobian, point: Array, given: Plan | None) -> bool:
+    """Whether an order exists, and keeps to the limits of the plan that it is compared with."""
+    try:
+        peak = derivative.plan(point).peak
+    except InfeasibleError:
+        return False
+    if given is None:
+        return True
+    baseline = given.baselines.get(planner)
+    is_forbidden = baseline is not None and baseline.flops is None
+    return not is_forbidden and (given.memory is None or peak <= given.memory)
 
 
 def _rounds(seconds: float) -> Iterator[None]:
@@ -64,16 +103,16 @@ def _rounds(seconds: float) -> Iterator[None]:
         count += 1
 
 
-def _batch(derivative: Jacobian, point: Array) -> int:
+def _batch(call: Call) -> int:
     """Return how many calls make a time long enough to measure."""
-    derivative(point)
-    return max(1, int(BATCH_SECONDS / max(_timed(derivative, point, 3) / 3, 1e-9)))
+    call()
+    return max(1, int(BATCH_SECONDS / max(_timed(call, 3) / 3, 1e-9)))
 
 
-def _timed(derivative: Jacobian, point: Array, calls: int) -> float:
+def _timed(call: Call, count: int) -> float:
     start = perf_counter()
-    for _ in range(calls):
-        derivative(point)
+    for _ in range(count):
+        call()
     return perf_counter() - start
 
 

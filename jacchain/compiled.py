@@ -1,0 +1,234 @@
+"""From a composition and options to something that can be called: planned, lowered and bound."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacchain.algebra.kernels import Array, Call
+from jacchain.errors import InfeasibleError, OptionError, SizeError
+from jacchain.execution.lower import lower
+from jacchain.execution.program import ALIGNMENT, Program
+from jacchain.execution.run import Executable
+from jacchain.execution.sliced import Sliced
+from jacchain.execution.source import Facts, Shape
+from jacchain.model.layer import Layer, converted
+from jacchain.model.sequential import facts_at, resolved
+from jacchain.planning.fit import smallest
+from jacchain.planning.graph import Chain, Link
+from jacchain.planning.limits import under_tape_limit
+from jacchain.planning.node import Adjoint, Local, Multiply
+from jacchain.planning.plan import Plan
+from jacchain.planning.planner import PLANNERS, plan
+from jacchain.planning.slicing import is_seeded
+
+STEP = 1.1
+"""Ratio of the budgets that are tried under a memory limit."""
+
+
+class Options(NamedTuple):
+    """What a user may ask of a derivative; see `jacchain.plan`."""
+
+    planner: str = "optimal"
+    tape_limit: int | None = None
+    memory: int | None = None
+    workers: int | None = None
+    chunk_size: int | None = None
+    plan: Plan | None = None
+
+
+class Key(NamedTuple):
+    """All that a compiled derivative depends on, besides the layers."""
+
+    shape: Shape
+    dtype: "np.dtype[Any]"
+    options: Options
+    tangents: int | None
+    adjoints: int | None
+    is_gradient: bool
+
+
+class Compiled(NamedTuple):
+    """A plan and its program, and the shape of the function's value."""
+
+    plan: Plan
+    run: Executable | Sliced
+    outputs: Shape
+
+
+def compiled(layers: tuple[Layer, ...], point: Array, key: Key, /) -> Compiled:
+    """Plan, lower and bind."""
+    dtype = point.dtype
+    known = resolved(layers, point)
+    facts = facts_at(known, point.shape)
+    if key.is_gradient and facts[-1].link.outputs != 1:
+        raise SizeError(
+            f"a gradient needs one output, but {known[-1].name} gives {facts[-1].link.outputs}",
+            "end in a loss or a Sum, or use jacobian",
+        )
+    sources: list[Layer] = []
+    prologue: list[Call] = []
+    extra = 0
+    for layer in known:
+        source, calls = converted(layer, dtype)
+        sources.append(source)
+        prologue += calls
+        extra += sum(copy.nbytes for _, (copy, _) in calls)
+    work = _Work(known, facts, key, dtype.itemsize, extra)
+    found, program = work.chosen()
+    outputs = facts[-1].outputs if key.adjoints is None else (key.adjoints,)
+    inputs = point.shape if key.tangents is None else (key.tangents,)
+    shape = point.shape if key.is_gradient else outputs + inputs
+    structure = program.registers[program.result].structure
+    part = shape if program.slices is None else (structure.rows, structure.columns)
+    run = Executable(program, sources, facts, dtype, part, prologue=tuple(prologue))
+    if program.slices is None:
+        return Compiled(found, run, facts[-1].outputs)
+    matrix = (found.chain.sizes[-1], found.chain.sizes[0])
+    return Compiled(found, Sliced(run, shape, matrix, found.memory), facts[-1].outputs)
+
+
+class _Work(NamedTuple):
+    """The choice of an order for known layers."""
+
+    layers: tuple[Layer, ...]
+    facts: Sequence[Facts]
+    key: Key
+    itemsize: int
+    extra: int
+
+    def chosen(self) -> tuple[Plan, Program]:
+        """Return the plan and its program; the plan's peak is that of the program."""
+        options = self.key.options
+        if options.plan is not None:
+            found = self._given(options.plan)
+            program = self._lowered(found)
+            aligned = ALIGNMENT * len(program.storages)  # what a plan, made from sizes, cannot know of
+            if found.memory is not None and program.peak > found.memory + aligned:
+                raise InfeasibleError(
+                    f"the plan's program holds {program.peak:,} bytes, but its limit is {found.memory:,}",
+                    "give jacobian the memory= instead of the plan: it then plans for the function's own layers",
+                )
+            return replace(found, peak=program.peak), program
+        found = self._planned(None)
+        program = self._lowered(found)
+        if options.memory is not None and program.peak > options.memory:
+            return self._within(options.memory)
+        return replace(found, peak=program.peak, memory=options.memory), program
+
+    def _within(self, memory: int) -> tuple[Plan, Program]:
+        """Return the cheapest plan whose program fits.
+
+        Plans are made from sizes and take every state for held throughout; a program frees them, works in place, and
+        needs workspace of its own. So budgets are tried from twice the limit downwards, at places that do not depend
+        on the limit, and the first program that fits is taken.
+        """
+        needed = []
+        for found, budget in self._candidates(memory):
+            program = self._lowered(found)
+            if program.peak <= memory:  # the reason names the limit that was asked for
+                fits = f"because that fits into {memory:,} bytes"
+                reason = found.reason.replace(f" {budget:,} bytes", f" {memory:,} bytes").replace("as asked for", fits)
+                return replace(found, peak=program.peak, memory=memory, reason=reason), program
+            needed.append(program.peak)
+        raise InfeasibleError(
+            f"no order fits into {memory:,} bytes, not even in slices",
+            f"the smallest limit known to do is {min(needed):,} bytes",
+        )
+
+    def _candidates(self, memory: int) -> Iterator[tuple[Plan, int]]:
+        """Yield plans with the budgets they were made for, from generous ones down; then ever smaller slices."""
+        states = self.itemsize * sum(fact.link.inputs for fact in self.facts)
+        budget, least = STEP ** int(np.log(2 * (memory + states)) / np.log(STEP)), self._smallest()
+        while budget >= least:
+            yield self._planned(int(budget)), int(budget)
+            budget /= STEP
+        yield self._planned(least), least
+        chain, size = self.chain, self.key.options.chunk_size
+        if size is None:  # a result that is not dense counts as little in a plan, but is written out in a program
+            sizes = chain.sizes[0], chain.sizes[-1]
+            counts = range(1, (max(sizes) - 1).bit_length() + 1)
+            for size in dict.fromkeys(-(-length >> k) or 1 for k in counts for length in sizes):
+                yield self._planned(None, size), 0
+
+    def _smallest(self) -> int:
+        """Return the smallest budget, in bytes, that has a plan."""
+        options = self.key.options
+        chain = under_tape_limit(self.chain, options.tape_limit)
+        found = smallest(chain, options.planner, PLANNERS[options.planner], chunk_size=options.chunk_size)
+        return max(1, (found or 0) * self.itemsize)
+
+    @property
+    def chain(self) -> Chain:
+        """The chain of the layers, each link saying whether its local Jacobian exists already."""
+        return Chain(replace(fact.link, borrowed=fact.borrowed) for fact in self.facts)
+
+    def _planned(self, budget: int | None, chunk_size: int | None = None) -> Plan:
+        key, options = self.key, self.key.options
+        return plan(
+            self.chain,
+            planner=options.planner,
+            tape_limit=options.tape_limit,
+            memory=budget,
+            workers=options.workers,
+            chunk_size=options.chunk_size if chunk_size is None else chunk_size,
+            tangents=key.tangents,
+            adjoints=key.adjoints,
+            itemsize=self.itemsize,
+        )
+
+    def _given(self, given: Plan) -> Plan:
+        """Return a given plan, if it was made for links like these."""
+        mine, theirs = self.chain, given.chain
+        if mine.sizes != theirs.sizes:
+            raise OptionError(
+                f"the plan is for sizes {theirs}, but the function has sizes {mine}", "make a plan for this function"
+            )
+        for k, (here, there) in enumerate(zip(mine.links, theirs.links, strict=True), 1):
+            if here.local != there.local or _costs(here) != _costs(there):
+                raise OptionError(
+                    f"link {k} of the plan is {_described(there)}, but {self.layers[k - 1].name} is {_described(here)}",
+                    "make a plan for this function",
+                )
+        _expect_tapes(given, mine)
+        return replace(given, chain=mine, itemsize=self.itemsize)
+
+    def _lowered(self, found: Plan) -> Program:
+        uses = [(id(layer), fact.inputs) for layer, fact in zip(self.layers, self.facts, strict=True)]
+        # the same layer for the same inputs has the same local Jacobian, if that is constant
+        first = {use: k for k, use in reversed(list(enumerate(uses)))}
+        return lower(
+            found,
+            self.facts,
+            [layer.name for layer in self.layers],
+            same=[first[use] for use in uses],
+            tangents=self.key.tangents is not None,
+            itemsize=self.itemsize,
+            extra=self.extra,
+        )
+
+
+def _expect_tapes(given: Plan, chain: Chain) -> None:
+    """Refuse a plan with an adjoint that its tape limit forbids for the links of a function."""
+    limited = under_tape_limit(chain, given.tape_limit).links
+    shift = int(given.slicing is not None and given.slicing.axis == "columns" and is_seeded(chain, "columns"))
+    for node in given.nodes:
+        by_adjoint = isinstance(node, Adjoint) or (isinstance(node, Local) and node.mode == "adjoint")
+        if by_adjoint and not isinstance(node, Multiply) and limited[node.link - shift].adjoint_cost is None:
+            number, tape = node.link - shift + 1, chain.links[node.link - shift].tape
+            raise OptionError(
+                f"the plan's tape limit of {given.tape_limit:,} forbids the adjoint of link {number} with {tape:,}",
+                "make a plan for this function",
+            )
+
+
+def _costs(link: Link) -> tuple[bool, int | None, int | None]:
+    return link.is_explicit, link.tangent_cost, link.adjoint_cost
+
+
+def _described(link: Link) -> str:
+    modes = ["explicit"] if link.is_explicit else []
+    modes += [f"tangents of {link.tangent_cost:,}"] if link.tangent_cost is not None else []
+    modes += [f"adjoints of {link.adjoint_cost:,}"] if link.adjoint_cost is not None else []
+    return f"{link.local} with {' and '.join(modes)}"

@@ -1,0 +1,1 @@
+"""Other products of a composition's local Jacobians than its Jacobian: several at once, JᵀJ, and J as factors."""
