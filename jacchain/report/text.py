@@ -1,23 +1,25 @@
 """Plans and runs as plain text of at most 80 columns, where single numbers allow it."""
 
 from collections.abc import Sequence
-from decimal import Decimal
-from textwrap import fill
 from typing import TYPE_CHECKING
 
+from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
+from jacchain.report.gantt import gantt_text
+from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
+from jacchain.report.outline import short_bracketing
 
 if TYPE_CHECKING:  # so that printing a plan loads no workload
     from jacchain.workloads.differences import Difference
     from jacchain.workloads.problem import Problem
     from jacchain.workloads.race import Lap
 
-WIDTH = 80
-INDENT = 10
+SIZES = 24
+"""Sizes of a chain that are shown at each end of a long one."""
 
 
 def plan_text(plan: Plan, /) -> str:
-    """Return a plan with its costs, its rivals and its reason.
+    """Return a plan with its costs, its limits, its rivals and its reason.
 
     Examples
     --------
@@ -26,7 +28,7 @@ def plan_text(plan: Plan, /) -> str:
     chain     13 → 16 → 1 (2 links)
     order     (J2 J1)
     because   two links make one product, so there is only one order
-    peak      1.9 kB
+    peak      2.1 kB
     <BLANKLINE>
     planner   multiplications   ratio
     optimal               208    1.00
@@ -37,10 +39,66 @@ def plan_text(plan: Plan, /) -> str:
     waist                 208    1.00
     """
     costs: dict[str, int | None] = {plan.planner: plan.flops}
-    costs |= {name: baseline.flops for name, baseline in plan.baselines.items()}
+    costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
     rows = [("planner", "multiplications", "ratio")]
-    rows += [(name, _count(flops), _ratio(flops, plan.flops)) for name, flops in costs.items()]
-    return "\n".join([*_head(plan), field("peak", bytes_text(plan.peak)), "", *table(rows)])
+    rows += [(name, count_text(flops), ratio_text(flops, plan.flops)) for name, flops in costs.items()]
+    lines = [*head(plan), *facts(plan), "", *table(rows)]
+    if plan.memory is not None or plan.slicing is not None:
+        lines.append(f"(all but {plan.planner} at once and without the memory limit)")
+    if plan.schedule is not None:
+        lines += ["", *gantt_text(plan, plan.schedule)]
+    return "\n".join(lines)
+
+
+def head(plan: Plan, /) -> list[str]:
+    """Return the chain, the order and the reason."""
+    order, is_whole = short_bracketing(plan)
+    note = "" if is_whole else "; P9:4 is the product of links 9 to 4, --json has all"
+    return [field("chain", chain_text(plan.chain)), field("order", order + note), field("because", plan.reason)]
+
+
+def chain_text(chain: Chain, /) -> str:
+    """Return the sizes of a chain; of a long one those at its ends.
+
+    Examples
+    --------
+    >>> from jacchain.planning.graph import chain_of_sizes
+    >>> chain_text(chain_of_sizes([3, 2]))
+    '3 → 2 (1 link)'
+    """
+    sizes, links = [str(size) for size in chain.sizes], len(chain)
+    if len(sizes) > 2 * SIZES:
+        sizes = [*sizes[: SIZES // 2], f"… {len(sizes) - SIZES:,} more …", *sizes[-SIZES // 2 :]]
+    return f"{' → '.join(sizes)} ({links:,} link{'s' if links > 1 else ''})"
+
+
+def facts(plan: Plan, /) -> list[str]:
+    """Return what a plan holds, the limits and slices it keeps to, and how far it can be from the best."""
+    limits = [f"of {bytes_text(plan.memory)} allowed"] if plan.memory is not None else []
+    lines = [field("peak", " ".join([bytes_text(plan.peak), *limits]))]
+    if plan.tape_limit is not None:
+        lines.append(field("tapes", f"of at most {plan.tape_limit:,} numbers"))
+    if plan.slicing is not None:
+        axis, size, count = plan.slicing.axis, plan.slicing.size, plan.slicing.count(plan.chain)
+        each = axis if size > 1 else axis[:-1]
+        lines.append(field("slices", f"{count:,} of {size:,} {each} each; the order above is that of one slice"))
+    if plan.schedule is not None:
+        lines.append(field("makespan", _makespan(plan)))
+    if plan.lower_bound and plan.lower_bound < plan.makespan:
+        gap = share_text(plan.makespan - plan.lower_bound, plan.lower_bound)
+        what = "order" if plan.schedule is None else "schedule"
+        lines.append(field("bound", f"no {what} can go below {plan.lower_bound:,}: the gap is at most {gap}"))
+    return lines
+
+
+def _makespan(plan: Plan) -> str:
+    assert plan.schedule is not None
+    workers = plan.schedule.workers
+    if not plan.makespan:
+        return f"nothing to do for {workers} workers"
+    faster = ratio_text(plan.flops, plan.makespan)
+    proof = ", which none can beat" if plan.lower_bound == plan.makespan else ""
+    return f"{plan.makespan:,} with {workers} workers{proof}: {faster} times sooner than one worker in this order"
 
 
 def run_text(
@@ -50,20 +108,22 @@ def run_text(
     first = laps[0]
     rows = [("order", "multiplications", "ratio", "peak", "milliseconds", "ratio")]
     for lap in laps:
-        flops, slower = _ratio(lap.predicted_flops, first.predicted_flops), lap.milliseconds / first.milliseconds
+        flops, slower = ratio_text(lap.predicted_flops, first.predicted_flops), lap.milliseconds / first.milliseconds
         peak, time = bytes_text(lap.predicted_peak), f"{lap.milliseconds:.3g}"
-        rows.append((lap.planner, _count(lap.predicted_flops), flops, peak, time, f"{slower:.2f}"))
+        rows.append((lap.planner, count_text(lap.predicted_flops), flops, peak, time, f"{slower:.2f}"))
     values = ", ".join(f"{value:.6g}" for value in result)
     lines = [
         f"{problem.name}: {problem.title}",
         *(f"  {note}" for note in problem.notes),
         "",
-        *_head(first.plan),
+        *head(first.plan),
+        *facts(first.plan)[1:],  # the peak stands in the table
         "",
         *table(rows),
         "",
         field(
-            "counted", f"{_count(first.counted_flops)} multiplications, {bytes_text(first.counted_peak)} at the peak"
+            "counted",
+            f"{count_text(first.counted_flops)} multiplications, {bytes_text(first.counted_peak)} at the peak",
         ),
         field("values", f"{values}, ..."),
     ]
@@ -76,56 +136,3 @@ def check_text(difference: "Difference", /) -> str:
     columns = f"all {difference.inputs}" if difference.columns == difference.inputs else f"{difference.columns} random"
     sizes = f"largest difference {difference.error:.1e} at a scale of {difference.scale:.1e}"
     return field("check", f"{verdict} central differences: {sizes} ({columns} columns)")
-
-
-def table(rows: Sequence[Sequence[str]], /) -> list[str]:
-    """Return rows as lines: the first column to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    widths[0] = max(widths[0], INDENT - 3)
-    return [
-        "   ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
-
-
-def field(name: str, text: str, /) -> str:
-    """Return a named line, wrapped under itself."""
-    return fill(text, WIDTH, initial_indent=name.ljust(INDENT), subsequent_indent=" " * INDENT, break_on_hyphens=False)
-
-
-def bytes_text(count: int, /) -> str:
-    """Return a number of bytes in decimal units.
-
-    Examples
-    --------
-    >>> bytes_text(999), bytes_text(24384)
-    ('999 B', '24.4 kB')
-    """
-    size, units = Decimal(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
-    unit = 0
-    while size >= Decimal("999.95") and unit < len(units) - 1:
-        size, unit = size / 1000, unit + 1
-    if unit == 0:
-        return f"{count} B"
-    return f"{size:,.1f} {units[unit]}" if size < 10**6 else f"{size:.1e} {units[unit]}"
-
-
-def _head(plan: Plan) -> list[str]:
-    links = len(plan.chain)
-    return [
-        field("chain", f"{plan.chain} ({links} link{'s' if links > 1 else ''})"),
-        field("order", plan.bracketing),
-        field("because", plan.reason),
-    ]
-
-
-def _count(flops: int | None) -> str:
-    return "infeasible" if flops is None else f"{flops:,}"
-
-
-def _ratio(flops: int | None, least: int) -> str:
-    if flops is None:
-        return "-"
-    if flops == least:
-        return "1.00"
-    return f"{Decimal(flops) / Decimal(least):,.2f}" if least else "inf"

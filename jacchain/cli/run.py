@@ -1,0 +1,138 @@
+"""``jacchain run``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jacchain.cli.command import Command, CommandLineError, as_usage, completing, dims, formats, planner
+from jacchain.cli.group import main_group
+from jacchain.cli.output import echo, progress, styled
+from jacchain.cli.request import plan_from_file, read
+from jacchain.errors import CheckError
+from jacchain.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from jacchain.algebra.kernels import Array
+    from jacchain.workloads.differences import Difference
+    from jacchain.workloads.problem import Problem
+    from jacchain.workloads.race import Lap
+
+
+@main_group.command(
+    "run",
+    cls=Command,
+    short_help="Run a built-in problem, or a plan, and time its orders.",
+    examples=(
+        "jacchain run wine --check",
+        "jacchain run wine --hidden 1024 --planner forward",
+        "jacchain run autoencoder --dims 2048,512,16,512,2048",
+        "jacchain run chain --seed 7 --json",
+        "jacchain run --plan plan.json --check     a plan, on random links",
+        "jacchain run chain --dims 9,2,9 --plan plan.json",
+    ),
+)
+@click.argument(
+    "workload",
+    required=False,
+    metavar="wine|autoencoder|chain",
+    shell_complete=completing("wine", "autoencoder", "chain"),
+)
+@click.option("--plan", "plan_file", metavar="FILE", help="Run the order of a plan that jacchain plan -o has written.")
+@click.option("--hidden", type=int, metavar="H", help="Hidden units of wine.  [default: 16]")
+@dims("Sizes of autoencoder or chain.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option(
+    "--dtype",
+    metavar="float32|float64",
+    shell_complete=completing("float32", "float64"),
+    help="Of all arrays.  [default: the workload's own]",
+)
+@click.option("--check", is_flag=True, help="Compare with central differences; exit code 4 if they differ.")
+@planner(default=None)
+@formats("text", "json")
+def run_command(
+    workload: str | None,
+    plan_file: str | None,
+    hidden: int | None,
+    dims: list[int] | None,
+    seed: int,
+    dtype: Any,
+    check: bool,
+    planner: str | None,
+    form: str | None,
+) -> None:
+    """Run a built-in problem by a planner, or the order of a plan, beside forward and reverse mode, timed in turn.
+
+    With --plan and no problem, the order runs on random links of the plan's own sizes, structures and costs.
+    """
+    from jacchain.workloads.workload import Settings
+    from jacchain.workloads.workload import workload as load
+
+    given = None if plan_file is None else plan_from_file(plan_file, read(plan_file))
+    if given is not None and planner is not None:
+        raise CommandLineError("--plan and --planner together", "a plan is an order already; give one of them")
+    if workload is None and given is None:
+        raise CommandLineError("Missing argument wine|autoencoder|chain", "name a problem, or give --plan FILE")
+    with as_usage():
+        if workload is not None:
+            problem = load(workload, Settings(hidden, dims, seed, dtype))
+        elif given is not None:
+            problem = _replayed(given, Settings(hidden, dims, seed, dtype))
+    _show(problem, planner or "optimal", given, check, form)
+
+
+def _replayed(given: Plan, settings: Any) -> "Problem":
+    from jacchain.workloads.replay import replay
+
+    if settings.hidden is not None or settings.dims is not None:
+        raise CommandLineError(
+            "sizes without a problem", "leave out --hidden and --dims: the plan has sizes; or name a problem"
+        )
+    return replay(given, seed=settings.seed, dtype=settings.dtype)
+
+
+def _show(problem: "Problem", planner: str, given: Plan | None, check: bool, form: str | None) -> None:
+    """Run, print, and fail where the derivative differs."""
+    from jacchain.workloads.differences import compare
+    from jacchain.workloads.race import race
+
+    planners = list(dict.fromkeys([planner, "forward", "reverse"]))
+    with _room(problem, given) as out:
+        with progress(f"running {problem.name}") as tick:
+            laps = race(problem, planners, given=given, out=out, tick=tick)
+            result = problem.derivative(planner, given)(problem.point, out=out)
+            difference = compare(problem.function, problem.point, result) if check else None
+        _print(problem, laps, result, difference, form)
+    if difference is not None and not difference.agrees:
+        raise CheckError(
+            f"the derivative differs from central differences by {difference.error:.1e}",
+            "this is a defect of jacchain: please report it with the command you ran",
+        )
+
+
+@contextmanager
+def _room(problem: "Problem", given: Plan | None) -> "Iterator[Array | None]":
+    """Give a plan in slices a file to write its Jacobian into, since it may not fit into memory."""
+    if given is None or given.slicing is None:
+        yield None
+        return
+    import numpy as np
+
+    shape = np.shape(problem.function(problem.point)) + problem.point.shape
+    with TemporaryDirectory(prefix="jacchain-", ignore_cleanup_errors=True) as folder:
+        yield np.memmap(f"{folder}/jacobian", problem.point.dtype, "w+", shape=shape)
+
+
+def _print(
+    problem: "Problem", laps: "list[Lap]", result: "Array", difference: "Difference | None", form: str | None
+) -> None:
+    from jacchain.report.document import run_to_json
+    from jacchain.report.text import run_text
+
+    if form == "json":
+        echo(run_to_json(problem, laps, result, difference))
+    else:
+        echo(styled(run_text(problem, laps, result.reshape(-1)[:3].tolist(), difference)))

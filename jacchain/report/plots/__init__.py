@@ -1,0 +1,1 @@
+"""Pictures of plans. They need matplotlib, the extra ``plot``; a figure is drawn without a display."""
