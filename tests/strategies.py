@@ -172,3 +172,11 @@ def mixed_chains(draw, *, longest: int = 5):
 def dense_sizes(*, longest: int = 12, most: int = 40) -> st.SearchStrategy[list[int]]:
     """Sizes of dense chains, with ties and ones."""
     return st.integers(1, most).flatmap(lambda m: st.lists(st.integers(1, m), min_size=2, max_size=longest + 1))
+
+
+@st.composite
+def pair_requests(draw, links: int, *, most: int = 4):
+    """A few (output, input) pairs of a chain of so many links, or one of the names."""
+    pairs = st.integers(1, links).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k - 1)))
+    listed = st.lists(pairs, min_size=1, max_size=most)
+    return draw(st.one_of(st.sampled_from(["suffixes", "prefixes"]), listed))

@@ -14,6 +14,10 @@ NAMES = (
     "chain-plan",
     "plan-dense",
     "plan-structured",
+    "schedule-published",
+    "schedule-threads",
+    "plan-matrix-free",
+    "plan-long",
     "process",
 )
 """All rows, in the order in which they are printed."""
@@ -37,6 +41,7 @@ class Options(NamedTuple):
     peers: bool
     json: Path | None
     plot: Path | None
+    published: Path | None
 
 
 def parse(arguments: Sequence[str], /) -> Options:
@@ -55,14 +60,26 @@ def parse(arguments: Sequence[str], /) -> Options:
     add("--no-peers", action="store_true", help="leave jax and torch out")
     add("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="also plot the growth of planning (needs matplotlib)")
+    add("--published", type=Path, metavar="FILE", help="published chains with their optimal makespans")
     found = parser.parse_args(arguments)
+    if found.published is not None and not found.published.is_file():
+        parser.error(f"there is no file {found.published}")
     wanted = tuple(found.only or [""])
     names = tuple(name for name in NAMES if name.startswith(wanted))
     if not names:
         parser.error(f"no row begins with {' or '.join(wanted)}; rows: {', '.join(NAMES)}")
     if min(found.makes, 1 if found.threads is None else found.threads) < 1:
         parser.error("--threads and --makes take numbers of at least 1")
-    return Options(found.seconds, found.makes, found.threads, names, not found.no_peers, found.json, found.plot)
+    return Options(
+        found.seconds,
+        found.makes,
+        found.threads,
+        names,
+        not found.no_peers,
+        found.json,
+        found.plot,
+        found.published,
+    )
 
 
 def _positive(text: str) -> float:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from benchmarks import autoencoder, chain, planning, process, wine
+from benchmarks import autoencoder, chain, planning, process, schedules, wine
 from benchmarks.document import to_json
 from benchmarks.growth import plot
 from benchmarks.machine import load, machine
@@ -21,6 +21,9 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "chain-plan": chain.plan_row,
     "plan-dense": planning.dense_row,
     "plan-structured": planning.structured_row,
+    "plan-matrix-free": planning.matrix_free_row,
+    "plan-long": planning.long_row,
+    "schedule-threads": schedules.threads_row,
     "process": process.row,
 }
 """What makes each row; each is made only when its turn comes, since peers take long to load and compile."""
@@ -32,9 +35,10 @@ def print_report(options: Options, /) -> None:
     for name, fact in known.items():
         print(f"{name:10} {fact}")
     print("\nmedians over interleaved rounds; a ratio is the median of the ratios of rounds\n", flush=True)
+    makers = {**ROWS, "schedule-published": partial(schedules.published_row, options.published)}
     rows: list[Measured] = []
     for name in options.names:
-        rows.append(measure(partial(ROWS[name], peers=options.peers), options.seconds, options.makes))
+        rows.append(measure(partial(makers[name], peers=options.peers), options.seconds, options.makes))
         print(details(rows[-1]), end="\n\n", flush=True)
     print(summary(rows))
     print(f"\nload at the end: {load()}")

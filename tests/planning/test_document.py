@@ -128,7 +128,7 @@ def test_what_is_no_document_is_refused(text, message):
         ({"steps": []}, "the last step is not the whole chain"),
         ({"planner": "zzz"}, "unknown planner 'zzz'"),
         ({"bracketing": "(J1 J2)"}, "not those of its order"),
-        ({"itemsize": 0, "peak": 0}, "states 208 multiplications"),
+        ({"itemsize": 0, "peak": 0}, "a peak of 0 bytes at 0 a number"),
         ({"baselines": {"forward": {"flops": -4}}}, "forward of -4"),
         ({"links": [{"inputs": 13, "outputs": 17}, {"inputs": 17, "outputs": 1}]}, "states 208"),
         ({"schema": "jacchain.plan/v0"}, "expected 'jacchain.plan/v1'"),
@@ -163,3 +163,42 @@ def test_steps_that_do_not_follow_are_refused(step, message):
 def test_what_is_no_text_is_refused(text):
     with pytest.raises(FileError, match="give text or bytes"):
         jc.Plan.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "message"),
+    [
+        ({}, {"memory": 1}, "a peak of 2128 bytes, but a limit of 1"),
+        ({}, {"memory": -5}, "wrong at \\$.memory: -5"),
+        ({}, {"tape_limit": -3}, "wrong at \\$.tape_limit: -3"),
+        ({}, {"chunk_size": 2}, "needs a \\$.chunk_axis"),
+        ({}, {"workers": 3}, "need a \\$.schedule"),
+        ({}, {"schedule": []}, "need a \\$.schedule"),
+        ({"chunk_size": 5}, {"once": 2}, "makes 2 steps once, but its slices share 0"),
+        ({"chunk_size": 5}, {"chunk_size": 50}, "50 of 13 columns"),
+        ({"workers": 2}, {"workers": 0}, "wrong at \\$.workers: 0"),
+    ],
+)
+def test_limits_that_a_plan_does_not_keep_are_refused(options, change, message):
+    document = json.loads(jc.plan([13, 16, 1], **options).to_json())
+    with pytest.raises(FileError, match=message):
+        jc.Plan.from_json(json.dumps(document | change))
+
+
+def test_a_tape_limit_that_the_steps_break_is_refused():
+    link = jc.Link(9, 1, tangent_cost=9, adjoint_cost=9, tape=7)
+    document = json.loads(jc.plan(jc.Chain([link])).to_json())
+    with pytest.raises(FileError, match="link 1 cannot be accumulated by adjoint"):
+        jc.Plan.from_json(json.dumps(document | {"tape_limit": 0}))
+
+
+def test_a_plan_of_a_borrowed_link_is_read_back():
+    found = jc.plan(jc.Chain([jc.Link(3, 2, borrowed=True)]))
+    assert jc.Plan.from_json(found.to_json()) == found
+
+
+def test_an_operand_of_thousands_of_digits_is_refused():
+    document = json.loads(jc.plan([13, 16, 1]).to_json())
+    document["steps"][0]["operands"] = ["F" + "9" * 5000]
+    with pytest.raises(FileError, match="is not known"):
+        jc.Plan.from_json(json.dumps(document))

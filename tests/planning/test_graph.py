@@ -115,7 +115,7 @@ def test_plans_are_values(sizes):
 def test_printing_a_plan_gives_the_bracketing_the_cost_and_the_reason():
     assert str(jc.plan([50, 30, 10, 2, 10, 30, 50])).split("\n") == [
         "optimal: ((J6 (J5 J4)) ((J3 J2) J1))",
-        "12,200 multiplications, peak 21,600 bytes",
+        "12,200 multiplications, peak 35,136 bytes",
         "because grows both ways from the waist d_3 = 2: 8.77 times fewer multiplications than the better of forward "
         "and reverse",
     ]

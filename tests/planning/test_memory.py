@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import mixed_chains
 
-from jacchain.algebra.structure import stored
 from jacchain.planning.exhaustive import exhaustive
-from jacchain.planning.memory import Extent, arrange, pack
+from jacchain.planning.memory import Extent, arrange, held, pack, taped
 from jacchain.planning.node import operands
 from jacchain.planning.planner import plan
 
@@ -31,13 +30,13 @@ def test_packed_extents_never_overlap_and_fit(found):
 
 @given(mixed_chains())
 def test_arranged_steps_keep_the_need_that_is_stated_and_come_after_their_operands(chain):
-    nodes, need = arrange(*_tree(chain))
-    live: set[int] = set()
+    nodes, need = arrange(chain, *_tree(chain))
+    live: set[int] = {len(nodes) - 1}  # for the result there is room from the beginning
     most = 0
     for k, node in enumerate(nodes):
         assert live.issuperset(operands(node))
         live.add(k)
-        most = max(most, sum(stored(nodes[i].structure) for i in live))
+        most = max(most, sum(held(chain, nodes[i]) for i in live) + taped(chain, node))
         live -= set(operands(node))
     assert most == need
     assert live == {len(nodes) - 1}

@@ -15,7 +15,7 @@ from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain, Link, chain_of_sizes
 from jacchain.planning.hu_shing import triangulate
-from jacchain.planning.optimal import Table, optimal
+from jacchain.planning.optimal import optimal, table
 from jacchain.planning.planner import BASELINES, PLANNERS, plan
 from jacchain.planning.sweep import dense_costs, inward_at, meet_at
 
@@ -66,9 +66,9 @@ def test_hu_shing_equals_the_dynamic_program(sizes):
     triangles = triangulate(sizes)
     assert len(set(triangles)) == max(0, len(sizes) - 2)
     assert all(i < k < j for i, k, j in triangles)
-    table = Table(chain_of_sizes(sizes))
-    first, last, number = table.best()
-    assert sum(sizes[i] * sizes[k] * sizes[j] for i, k, j in triangles) == table.cells[first, last][number].flops
+    found = table(chain_of_sizes(sizes))
+    first, last, number = found.best()
+    assert sum(sizes[i] * sizes[k] * sizes[j] for i, k, j in triangles) == found.states(first, last)[number]
 
 
 @given(dense_sizes(), st.sampled_from(sorted(PLANNERS)))
@@ -116,6 +116,26 @@ def test_transposing_a_chain_swaps_forward_and_reverse_and_keeps_the_optimum(str
     assert here.baselines["reverse"] == there.baselines["forward"]
 
 
+@given(mixed_chains(longest=5))
+def test_transposing_swaps_tangents_and_adjoints_too(chain):
+    flipped = Chain(
+        Link(
+            link.outputs,
+            link.inputs,
+            structure=link.structure and transpose(link.local),
+            accumulate_cost=link.accumulate_cost,
+            tangent_cost=link.adjoint_cost,
+            adjoint_cost=link.tangent_cost,
+        )
+        for link in reversed(chain.links)
+    )
+    here, there = plan(chain), plan(flipped)
+    assert here.flops == there.flops
+    assert here.baselines["forward"] == there.baselines["reverse"]
+    assert here.baselines["reverse"] == there.baselines["forward"]
+    assert here.baselines.get("preaccumulate") == there.baselines.get("preaccumulate")
+
+
 @given(structure_chains(longest=5), st.integers(1, 3), st.integers(1, 3))
 def test_seeds_make_a_longer_chain(structures, p, q):
     links = [Link(s.columns, s.rows, structure=s) for s in structures]
@@ -150,7 +170,8 @@ def test_costs_are_exact_for_huge_sizes_and_long_chains():
 
 def test_baselines_that_do_not_exist_are_absent_and_infeasible_ones_say_so():
     assert list(plan([3, 2]).baselines) == ["forward", "reverse", "waist"]
-    assert list(plan([3, 2, 3]).baselines) == list(BASELINES)
+    assert list(plan([3, 2, 3]).baselines) == list(BASELINES)[:-1]
+    assert list(plan(Chain([Link(3, 2, tangent_cost=1), Link(2, 3)])).baselines) == list(BASELINES)
     adjoint_only = Chain([Link(3, 2, adjoint_cost=6), Link(2, 3, adjoint_cost=6)])
     found = plan(adjoint_only)
     assert found.baselines["forward"].flops is None
