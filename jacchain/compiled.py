@@ -1,20 +1,18 @@
 """From a composition and options to something that can be called: planned, lowered and bound."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array, Call
+from jacchain.algebra.kernels import Array
 from jacchain.errors import InfeasibleError, OptionError, SizeError
-from jacchain.execution.lower import lower
 from jacchain.execution.program import ALIGNMENT, Program
 from jacchain.execution.run import Executable
 from jacchain.execution.sliced import Sliced
-from jacchain.execution.source import Facts, Shape
-from jacchain.model.layer import Layer, converted
-from jacchain.model.sequential import facts_at, resolved
+from jacchain.execution.source import Shape
+from jacchain.model.layer import Layer
 from jacchain.planning.fit import smallest
 from jacchain.planning.graph import Chain, Link
 from jacchain.planning.limits import under_tape_limit
@@ -22,6 +20,7 @@ from jacchain.planning.node import Adjoint, Local, Multiply
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS, plan
 from jacchain.planning.slicing import is_seeded
+from jacchain.prepared import Prepared, prepared
 
 STEP = 1.1
 """Ratio of the budgets that are tried under a memory limit."""
@@ -59,30 +58,20 @@ class Compiled(NamedTuple):
 
 def compiled(layers: tuple[Layer, ...], point: Array, key: Key, /) -> Compiled:
     """Plan, lower and bind."""
-    dtype = point.dtype
-    known = resolved(layers, point)
-    facts = facts_at(known, point.shape)
+    ready = prepared(layers, point)
+    facts = ready.facts
     if key.is_gradient and facts[-1].link.outputs != 1:
         raise SizeError(
-            f"a gradient needs one output, but {known[-1].name} gives {facts[-1].link.outputs}",
+            f"a gradient needs one output, but {ready.layers[-1].name} gives {facts[-1].link.outputs}",
             "end in a loss or a Sum, or use jacobian",
         )
-    sources: list[Layer] = []
-    prologue: list[Call] = []
-    extra = 0
-    for layer in known:
-        source, calls = converted(layer, dtype)
-        sources.append(source)
-        prologue += calls
-        extra += sum(copy.nbytes for _, (copy, _) in calls)
-    work = _Work(known, facts, key, dtype.itemsize, extra)
-    found, program = work.chosen()
+    found, program = _Work(ready, key).chosen()
     outputs = facts[-1].outputs if key.adjoints is None else (key.adjoints,)
     inputs = point.shape if key.tangents is None else (key.tangents,)
     shape = point.shape if key.is_gradient else outputs + inputs
     structure = program.registers[program.result].structure
     part = shape if program.slices is None else (structure.rows, structure.columns)
-    run = Executable(program, sources, facts, dtype, part, prologue=tuple(prologue))
+    run = Executable(program, ready.sources, facts, ready.dtype, part, prologue=ready.refresh)
     if program.slices is None:
         return Compiled(found, run, facts[-1].outputs)
     matrix = (found.chain.sizes[-1], found.chain.sizes[0])
@@ -92,11 +81,8 @@ def compiled(layers: tuple[Layer, ...], point: Array, key: Key, /) -> Compiled:
 class _Work(NamedTuple):
     """The choice of an order for known layers."""
 
-    layers: tuple[Layer, ...]
-    facts: Sequence[Facts]
+    ready: Prepared
     key: Key
-    itemsize: int
-    extra: int
 
     def chosen(self) -> tuple[Plan, Program]:
         """Return the plan and its program; the plan's peak is that of the program."""
@@ -139,13 +125,13 @@ class _Work(NamedTuple):
 
     def _candidates(self, memory: int) -> Iterator[tuple[Plan, int]]:
         """Yield plans with the budgets they were made for, from generous ones down; then ever smaller slices."""
-        states = self.itemsize * sum(fact.link.inputs for fact in self.facts)
+        states = self.ready.dtype.itemsize * sum(fact.link.inputs for fact in self.ready.facts)
         budget, least = STEP ** int(np.log(2 * (memory + states)) / np.log(STEP)), self._smallest()
         while budget >= least:
             yield self._planned(int(budget)), int(budget)
             budget /= STEP
         yield self._planned(least), least
-        chain, size = self.chain, self.key.options.chunk_size
+        chain, size = self.ready.chain, self.key.options.chunk_size
         if size is None:  # a result that is not dense counts as little in a plan, but is written out in a program
             sizes = chain.sizes[0], chain.sizes[-1]
             counts = range(1, (max(sizes) - 1).bit_length() + 1)
@@ -155,19 +141,14 @@ class _Work(NamedTuple):
     def _smallest(self) -> int:
         """Return the smallest budget, in bytes, that has a plan."""
         options = self.key.options
-        chain = under_tape_limit(self.chain, options.tape_limit)
+        chain = under_tape_limit(self.ready.chain, options.tape_limit)
         found = smallest(chain, options.planner, PLANNERS[options.planner], chunk_size=options.chunk_size)
-        return max(1, (found or 0) * self.itemsize)
-
-    @property
-    def chain(self) -> Chain:
-        """The chain of the layers, each link saying whether its local Jacobian exists already."""
-        return Chain(replace(fact.link, borrowed=fact.borrowed) for fact in self.facts)
+        return max(1, (found or 0) * self.ready.dtype.itemsize)
 
     def _planned(self, budget: int | None, chunk_size: int | None = None) -> Plan:
         key, options = self.key, self.key.options
         return plan(
-            self.chain,
+            self.ready.chain,
             planner=options.planner,
             tape_limit=options.tape_limit,
             memory=budget,
@@ -175,38 +156,28 @@ class _Work(NamedTuple):
             chunk_size=options.chunk_size if chunk_size is None else chunk_size,
             tangents=key.tangents,
             adjoints=key.adjoints,
-            itemsize=self.itemsize,
+            itemsize=self.ready.dtype.itemsize,
         )
 
     def _given(self, given: Plan) -> Plan:
         """Return a given plan, if it was made for links like these."""
-        mine, theirs = self.chain, given.chain
+        mine, theirs = self.ready.chain, given.chain
         if mine.sizes != theirs.sizes:
             raise OptionError(
                 f"the plan is for sizes {theirs}, but the function has sizes {mine}", "make a plan for this function"
             )
         for k, (here, there) in enumerate(zip(mine.links, theirs.links, strict=True), 1):
             if here.local != there.local or _costs(here) != _costs(there):
+                name = self.ready.layers[k - 1].name
                 raise OptionError(
-                    f"link {k} of the plan is {_described(there)}, but {self.layers[k - 1].name} is {_described(here)}",
+                    f"link {k} of the plan is {_described(there)}, but {name} is {_described(here)}",
                     "make a plan for this function",
                 )
         _expect_tapes(given, mine)
-        return replace(given, chain=mine, itemsize=self.itemsize)
+        return replace(given, chain=mine, itemsize=self.ready.dtype.itemsize)
 
     def _lowered(self, found: Plan) -> Program:
-        uses = [(id(layer), fact.inputs) for layer, fact in zip(self.layers, self.facts, strict=True)]
-        # the same layer for the same inputs has the same local Jacobian, if that is constant
-        first = {use: k for k, use in reversed(list(enumerate(uses)))}
-        return lower(
-            found,
-            self.facts,
-            [layer.name for layer in self.layers],
-            same=[first[use] for use in uses],
-            tangents=self.key.tangents is not None,
-            itemsize=self.itemsize,
-            extra=self.extra,
-        )
+        return self.ready.lowered(found, tangents=self.key.tangents is not None)
 
 
 def _expect_tapes(given: Plan, chain: Chain) -> None:

@@ -11,7 +11,7 @@ import jacchain
 
 PACKAGE = Path(jacchain.__file__).parent
 ROOMS = [
-    *("errors", "algebra", "planning", "execution", "model", "compiled", "products", "derivatives"),
+    *("errors", "algebra", "planning", "execution", "model", "prepared", "compiled", "products", "derivatives"),
     *("workloads", "interop", "report", "cli"),
 ]
 """In the order in which imports may point: each room imports from itself and from those before it."""

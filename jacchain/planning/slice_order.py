@@ -140,7 +140,7 @@ class SliceOrders:
         out -= room
         size = goal.size
         for number, front in self.fronts.cells[first - self.shift, last - self.shift].items():
-            part = self.fronts.structures[number]
+            part = self.fronts.known.structures[number]
             spine = Dense(part.columns, size) if columns else Dense(size, part.rows)
             cost = goal.all(price(part, spine).cost if columns else price(spine, part).cost)
             held = self.fronts.held(first - self.shift, last - self.shift, number)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import NamedTuple, final
 
-from jacchain.algebra.product import product
-from jacchain.algebra.structure import Dense, Structure, stored
+from jacchain.algebra.structure import Dense, stored
 from jacchain.planning.draft import MODES, Draft, Step, mode_cost
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Tangent
+from jacchain.planning.numbered import Numbered
 
 Key = tuple[int, int, int, int]
 """First link, last link, number of the structure, place in its front."""
@@ -66,10 +66,7 @@ class Fronts:
     ) -> None:
         self.chain, self.room, self.bound, self.least, self.is_cheapest = chain, room, bound, least, is_cheapest
         self.whole = (0, -1 if is_part else len(chain) - 1)
-        self.structures: list[Structure] = []
-        self.kept: list[int] = []
-        self.numbers: dict[Structure, int] = {}
-        self.products: dict[tuple[int, int], tuple[int, int]] = {}
+        self.known = Numbered()
         self.cells: dict[tuple[int, int], dict[int, list[Choice]]] = {}
         for length in range(1, len(chain) + 1):
             for first in range(len(chain) - length + 1):
@@ -90,25 +87,11 @@ class Fronts:
         first, last, number, place = key
         return self.cells[first, last][number][place].step
 
-    def _number(self, structure: Structure) -> int:
-        number = self.numbers.setdefault(structure, len(self.structures))
-        if number == len(self.structures):
-            self.structures.append(structure)
-            self.kept.append(stored(structure))
-        return number
-
-    def _product(self, left: int, right: int) -> tuple[int, int]:
-        found = self.products.get((left, right))
-        if found is None:
-            made = product(self.structures[left], self.structures[right])
-            found = self.products[left, right] = made.cost, self._number(made.structure)
-        return found
-
     def held(self, first: int, last: int, number: int, /) -> int:
         """Return the numbers that a state takes."""
         link = self.chain.links[first]
-        exists = first == last and link.borrowed and self.structures[number] == link.local
-        return 0 if exists else self.kept[number]
+        exists = first == last and link.borrowed and self.known.structures[number] == link.local
+        return 0 if exists else stored(self.known.structures[number])
 
     def _fill(self, first: int, last: int) -> None:
         ways: dict[int, list[Choice]] = {}
@@ -126,8 +109,8 @@ class Fronts:
             cost = mode_cost(self.chain, link, mode)
             if cost is not None:
                 structure = found.local if mode == "given" else Dense(found.outputs, found.inputs)
-                number = self._number(structure)
-                held = 0 if mode == "given" and found.borrowed else self.kept[number]
+                number = self.known.number(structure)
+                held = 0 if mode == "given" and found.borrowed else stored(self.known.structures[number])
                 tape = found.tape if mode == "adjoint" else 0
                 self._offer(ways, number, Choice(cost, held + tape, Step(Local, link, mode, ())))
 
@@ -136,8 +119,8 @@ class Fronts:
             up = self.held(split + 1, last, left)
             for right, lowers in self.cells[first, split].items():
                 low = self.held(first, split, right)
-                cost, number = self._product(left, right)
-                made, room = self.kept[number], self._room(first, last, number)
+                cost, number = self.known.product(left, right)
+                made, room = stored(self.known.structures[number]), self._room(first, last, number)
                 for i, upper in enumerate(uppers):
                     for k, lower in enumerate(lowers):
                         order = min(max(upper.need, up + lower.need), max(lower.need, low + upper.need))
@@ -148,8 +131,8 @@ class Fronts:
 
     def _sweeps(self, ways: dict[int, list[Choice]], first: int, last: int) -> None:
         upper, lower = self.chain.links[last], self.chain.links[first]
-        number = self._number(Dense(upper.outputs, lower.inputs))
-        made, room = self.kept[number], self._room(first, last, number)
+        number = self.known.number(Dense(upper.outputs, lower.inputs))
+        made, room = stored(self.known.structures[number]), self._room(first, last, number)
         if upper.tangent_cost is not None:
             for right, front in self.cells[first, last - 1].items():
                 least = self.held(first, last - 1, right) + made - room
@@ -167,7 +150,7 @@ class Fronts:
 
     def _room(self, first: int, last: int, number: int) -> int:
         """Return the numbers of a product that there is room for from the beginning."""
-        return self.kept[number] if (first, last) == self.whole else 0
+        return stored(self.known.structures[number]) if (first, last) == self.whole else 0
 
     def _offer(self, ways: dict[int, list[Choice]], number: int, choice: Choice) -> None:
         if (self.room is None or choice.need <= self.room) and (self.bound is None or choice.flops <= self.bound):

@@ -19,7 +19,8 @@ from jacchain.model.layer import Layer, as_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.factored import Factor, FactoredPlan, plan_factored
-from jacchain.products.prepared import Prepared, Remembered, composition, prepared
+from jacchain.prepared import Prepared, prepared
+from jacchain.products.compiling import Remembered, composition, executable
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -245,7 +246,7 @@ class Factorization:
             itemsize=point.dtype.itemsize,
         )
         kept = tuple(factor.first for factor in found.factors if factor.node is None)
-        execute = layers.executable(found.chain, found.nodes, Wanted(found.roots, kept, is_dense=False))
+        execute = executable(layers, found.chain, found.nodes, Wanted(found.roots, kept, is_dense=False))
         return _Ready(replace(found, peak=execute.program.peak), layers, execute)
 
 

@@ -23,7 +23,8 @@ from jacchain.model.layer import Layer, as_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.gram import GramPlan, plan_gram, symmetric_numbers
-from jacchain.products.prepared import Remembered, composition, prepared
+from jacchain.prepared import prepared
+from jacchain.products.compiling import Remembered, composition, executable
 
 
 class _Workspace(NamedTuple):
@@ -127,7 +128,7 @@ class GaussNewton:
         layers = prepared(self.composition.layers, point)
         itemsize = point.dtype.itemsize
         found = plan_gram(layers.chain, tape_limit=self.tape_limit, itemsize=itemsize)
-        execute = layers.executable(found.chain, found.nodes, Wanted(found.roots, is_dense=False))
+        execute = executable(layers, found.chain, found.nodes, Wanted(found.roots, is_dense=False))
         beside = symmetric_numbers(found.chain, found.nodes, found.steps) * itemsize
         return _Ready(replace(found, peak=execute.program.peak + beside), execute, [])
 

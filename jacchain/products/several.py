@@ -17,7 +17,8 @@ from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.requests import Requests
 from jacchain.planning.several.several import SHARED, SeveralPlan, plan_several
-from jacchain.products.prepared import Remembered, composition, prepared
+from jacchain.prepared import prepared
+from jacchain.products.compiling import Remembered, composition, executable
 
 
 class _Ready(NamedTuple):
@@ -97,7 +98,7 @@ class Jacobians:
         itemsize = point.dtype.itemsize
         chain = layers.chain
         found = plan_several(chain, self.requests, planner=self.planner, tape_limit=self.tape_limit, itemsize=itemsize)
-        run = layers.executable(chain, found.nodes, Wanted(found.roots))
+        run = executable(layers, chain, found.nodes, Wanted(found.roots))
         shapes = tuple(layers.inputs(output) + layers.inputs(source) for output, source in found.requests)
         return _Ready(replace(found, peak=run.program.peak), run, shapes)
 

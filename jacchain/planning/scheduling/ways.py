@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import product as pairs
 from typing import Final, NamedTuple, final
 
-from jacchain.algebra.product import product
-from jacchain.algebra.structure import Dense, Structure
+from jacchain.algebra.structure import Dense
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import MODES, Step, mode_cost
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent, operands
+from jacchain.planning.numbered import Numbered
 from jacchain.planning.scheduling.spans import node_spans
 
 Key = tuple[int, int, int]
@@ -102,9 +102,7 @@ class _Builder:
 
     def __init__(self, chain: Chain, most: int, spans: Collection[tuple[int, int]] | None, /) -> None:
         self.chain, self.most, self.ways = chain, most, Ways()
-        self.structures: list[Structure] = []
-        self.numbers: dict[Structure, int] = {}
-        self.products: dict[tuple[int, int], tuple[int, int]] = {}
+        self.known = Numbered()
         self.cells: dict[tuple[int, int], dict[int, list[Entry]]] = {}
         self.ends: list[list[int]] = [[] for _ in chain.links]  # where the intervals found so far from a link end
         self.count, n = 0, len(chain)
@@ -137,7 +135,7 @@ class _Builder:
             cost = mode_cost(self.chain, link, mode)
             if cost is None:
                 continue
-            number = self._number(shape.local if mode == "given" else Dense(shape.outputs, shape.inputs))
+            number = self.known.number(shape.local if mode == "given" else Dense(shape.outputs, shape.inputs))
             if number not in found or cost < found[number][0].flops:
                 key = (link, link, number)
                 found[number] = [Way(cost, (), ((key, Step(Local, link, mode, ())),))]
@@ -145,13 +143,13 @@ class _Builder:
     def _products(self, found: dict[int, list[Way]], first: int, split: int, last: int) -> None:
         for left, uppers in self.cells[split + 1, last].items():
             for right, lowers in self.cells[first, split].items():
-                cost, number = self._product(left, right)
+                cost, number = self.known.product(left, right)
                 step = Step(Multiply, -1, "given", ((split + 1, last, left), (first, split, right)))
                 found.setdefault(number, []).extend(joined(cost, (first, last, number), step, (uppers, lowers)))
 
     def _sweeps(self, found: dict[int, list[Way]], first: int, last: int) -> None:
         upper, lower = self.chain.links[last], self.chain.links[first]
-        number = self._number(Dense(upper.outputs, lower.inputs))
+        number = self.known.number(Dense(upper.outputs, lower.inputs))
         key, ways = (first, last, number), found.setdefault(number, [])
         if upper.tangent_cost is not None:
             for right, entries in self.cells.get((first, last - 1), {}).items():
@@ -163,16 +161,3 @@ class _Builder:
                 ways += joined(upper.outputs * lower.adjoint_cost, key, step, (entries,))
         if not ways:
             del found[number]
-
-    def _number(self, structure: Structure) -> int:
-        number = self.numbers.setdefault(structure, len(self.structures))
-        if number == len(self.structures):
-            self.structures.append(structure)
-        return number
-
-    def _product(self, left: int, right: int) -> tuple[int, int]:
-        found = self.products.get((left, right))
-        if found is None:
-            made = product(self.structures[left], self.structures[right])
-            found = self.products[left, right] = made.cost, self._number(made.structure)
-        return found

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple, final
 
-from jacchain.algebra.product import price, product
+from jacchain.algebra.product import price
 from jacchain.algebra.structure import Dense, Structure
 from jacchain.planning.draft import MODES, Step, mode_cost
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Tangent
+from jacchain.planning.numbered import Numbered
 
 Interval = tuple[int, int]
 """First link and last link."""
@@ -50,10 +51,8 @@ class Intervals:
     def __init__(self, chain: Chain, /, *, bound: int | None = None, longest: int | None = None) -> None:
         self.chain = chain
         self.bound = bound
-        self.structures: list[Structure] = []
-        self.numbers: dict[Structure, int] = {}
+        self.known = Numbered()
         self.cells: dict[Interval, dict[int, Least]] = {}
-        self._products: dict[tuple[int, int], tuple[int, int]] = {}
         self._listed: dict[Interval, list[tuple[int, Way]]] = {}
         for length in range(1, (longest or len(chain)) + 1):
             for first in range(len(chain) - length + 1):
@@ -70,7 +69,7 @@ class Intervals:
 
     def structure(self, state: State, /) -> Structure:
         """Return the structure of a state."""
-        return self.structures[state[2]]
+        return self.known.structures[state[2]]
 
     def ways(self, interval: Interval, /) -> list[tuple[int, Way]]:
         """Return every way to every state of an interval, each with the number of the structure that it gives."""
@@ -95,11 +94,11 @@ class Intervals:
         found, cost = self.chain.links[link], mode_cost(self.chain, link, mode)
         assert cost is not None
         structure = found.local if mode == "given" else Dense(found.outputs, found.inputs)
-        return (link, link, self._number(structure)), Way(cost, Step(Local, link, mode, ()))
+        return (link, link, self.known.number(structure)), Way(cost, Step(Local, link, mode, ()))
 
     def multiplied(self, left: State, right: State, /) -> tuple[State, Way]:
         """Return the product of two states, and the way to it."""
-        cost, number = self._product(left[2], right[2])
+        cost, number = self.known.product(left[2], right[2])
         return (right[0], left[1], number), Way(cost, Step(Multiply, -1, "given", (left, right)))
 
     def swept(self, state: State, link: int, /) -> tuple[State, Way] | None:
@@ -111,23 +110,10 @@ class Intervals:
             return None
         structure = self.structure(state)
         rows, columns = (found.outputs, structure.columns) if is_above else (structure.rows, found.inputs)
-        made = (min(link, state[0]), max(link, state[1]), self._number(Dense(rows, columns)))
+        made = (min(link, state[0]), max(link, state[1]), self.known.number(Dense(rows, columns)))
         if is_above:
             return made, Way(columns * cost, Step(Tangent, link, "tangent", (state,)))
         return made, Way(rows * cost, Step(Adjoint, link, "adjoint", (state,)))
-
-    def _number(self, structure: Structure) -> int:
-        number = self.numbers.setdefault(structure, len(self.structures))
-        if number == len(self.structures):
-            self.structures.append(structure)
-        return number
-
-    def _product(self, left: int, right: int) -> tuple[int, int]:
-        found = self._products.get((left, right))
-        if found is None:
-            made = product(self.structures[left], self.structures[right])
-            found = self._products[left, right] = made.cost, self._number(made.structure)
-        return found
 
     def _fill(self, first: int, last: int) -> None:
         cell: dict[int, Least] = {}
@@ -147,12 +133,12 @@ class Intervals:
         for split in range(first, last):
             for left, above in self.cells[split + 1, last].items():
                 for right, below in self.cells[first, split].items():
-                    known = self._products.get((left, right))
+                    known = self.known.products.get((left, right))
                     if known is None and self.bound is not None:  # patterns of sparse products are dear to form
-                        cost = price(self.structures[left], self.structures[right]).cost
+                        cost = price(self.known.structures[left], self.known.structures[right]).cost
                         if above.flops + below.flops + cost > self.bound:
                             continue
-                    cost, number = known or self._product(left, right)
+                    cost, number = known or self.known.product(left, right)
                     yield (
                         number,
                         Way(cost, Step(Multiply, -1, "given", ((split + 1, last, left), (first, split, right)))),
