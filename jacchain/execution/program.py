@@ -102,7 +102,7 @@ class Program:
     results: tuple[int, ...] = ()
     """The registers of several results, held to the end; none where the last instruction's is the only one."""
     tape: int = 0
-    """Bytes of the largest tape that a layer says it keeps during one of the adjoints."""
+    """Bytes of the largest tapes that layers keep, by their own word, during the adjoints that may run at once."""
     once: int = 0
     """How many instructions, the first ones, are run once for all slices; what they leave is kept for every slice."""
 

@@ -25,7 +25,7 @@ SEARCHING: Final = ("optimal", "exhaustive")
 TEXTBOOK: Final[tuple[Planner, ...]] = (sweep.forward, sweep.reverse, sweep.meet, sweep.inward)
 """Orders that are tried first, for a bound."""
 
-SEARCHED: Final = 120
+SEARCHED: Final = 60
 """Links up to which the cheapest order within a memory limit is searched for; of longer chains few orders are tried."""
 
 
@@ -234,10 +234,11 @@ def _refuse(
     if least is None:
         run(chain)  # says what is wrong with it
         raise InfeasibleError("the chain cannot be made in slices", "plan it without a chunk_size")
+    known = "known to do" if planner in SEARCHING and len(chain) > SEARCHED else "that would do"
     kind = "no order fits" if planner in SEARCHING else f"the {planner} order does not fit"
     raise InfeasibleError(
         f"{kind} into {memory:,} bytes, not even in slices",
-        f"the smallest limit that would do is {least * itemsize:,} bytes",
+        f"the smallest limit {known} is {least * itemsize:,} bytes",
     )
 
 

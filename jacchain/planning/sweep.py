@@ -114,12 +114,9 @@ def _best_full_meet(chain: Chain) -> int:
     """Return the first interior vertex of least cost where all local Jacobians are dense, from sums over the links."""
     sizes, n = chain.sizes, len(chain)
     columns, rows = ([_swept(link, forward) for link in chain.links] for forward in (True, False))
-    possible = [
-        k
-        for k in _interior(chain, "meet")
-        if k > max((i for i, cost in enumerate(columns) if cost is None), default=-1)
-        and k <= min((i for i, cost in enumerate(rows) if cost is None), default=n)
-    ]
+    first = max((i for i, cost in enumerate(columns) if cost is None), default=-1) + 1
+    last = min((i for i, cost in enumerate(rows) if cost is None), default=n)
+    possible = [k for k in _interior(chain, "meet") if first <= k <= last]
     if not possible:
         _refuse(chain, "meet")
     up, down = ([0, *accumulate(cost or 0 for cost in costs)] for costs in (columns, rows))
