@@ -232,6 +232,7 @@ class Executable:
             total += self._counted(counting, [*binding.groups[self.program.once :], *tail])
         for start in () if slices is None else slices.starts:
             part = self._part(binding, result, (), start)
+            self._fill(part.binding, point, seeds)
             part.binding.set_slice(start)
             groups = tail if part.binding is binding else part.binding.tail(part.array)
             total += self._counted(counting, [*part.binding.groups[self.program.once :], *groups])

@@ -55,6 +55,8 @@ def fit(
     """Return the cheapest order that holds at most `memory` bytes, made at once or in slices.
 
     The numbers of slices that are tried are powers of two, whatever the limit, so that more memory never costs more.
+    (But for a Kronecker product of two dense factors, one of a single row or column: it costs a little more to multiply
+    than the dense matrix it stands for, which is what slices of it are.)
 
     Parameters
     ----------

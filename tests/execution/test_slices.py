@@ -330,3 +330,20 @@ def test_slices_do_what_does_not_depend_on_them_once():
     calls |= {"jvp": 0, "whole": 0}
     found(x)
     assert calls["whole"] == 1
+
+
+def test_counting_and_running_call_functions_at_the_point_in_every_slice():
+    seen = []
+
+    def value(x):
+        seen.append(np.array(x))
+        return np.exp(x)
+
+    exp = jc.Function(value, jacobian=np.exp, structure="diagonal", outputs=3)
+    f = jc.Sequential([exp, Tanh(), jc.Function(np.sin, jacobian=lambda x: np.diag(np.cos(x)), outputs=3)])
+    x = np.array([2.0, 2.5, 3.0])
+    for planner in TEXTBOOK:
+        found = jc.jacobian(f, chunk_size=1, planner=planner)
+        found(x)
+        found.count(x)
+    assert all((one == x).all() for one in seen)
