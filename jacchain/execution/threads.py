@@ -62,8 +62,7 @@ class Together:
         """Run everything once."""
         run(self.states)
         if len(self.lanes) < 2:
-            for part in (part for lane in self.lanes for part in lane):
-                run(part.calls)
+            self._alone()
             return
         meeting = _Meeting({k: Event() for k in self.awaited})
         with _one_blas_thread:
@@ -74,12 +73,20 @@ class Together:
                     lanes.append(crew.submit(copy_context().run, meeting.attend, lane))  # errstate comes along
                 meeting.attend(self.lanes[0])
             except BaseException as error:
-                meeting.fail(error)
+                if not lanes and isinstance(error, RuntimeError):  # the interpreter ends: it starts no threads any more
+                    self._alone()
+                else:
+                    meeting.fail(error)
             finally:
                 _settle(meeting, lanes)
                 _dismiss(crew, len(self.lanes) - 1)
         if meeting.error is not None:
             raise meeting.error
+
+    def _alone(self) -> None:
+        """Run everything once on the calling thread, in the program's own order."""
+        for part in sorted((part for lane in self.lanes for part in lane), key=lambda part: part.number):
+            run(part.calls)
 
 
 @final
@@ -151,24 +158,50 @@ def _controller() -> "ThreadpoolController":
 
 @final
 class _OneBlasThread:
-    """A limit that the first to enter sets and the last to leave lifts, since it holds for the whole process."""
+    """A limit that the first to enter sets and the last to leave lifts, since it holds for the whole process.
+
+    One thread of its own does both: to threadpoolctl, a limit belongs to the thread that set it first.
+    """
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.inside = 0
+        self.keeper: ThreadPoolExecutor | None = None
         self.lift: Callable[[], Any] = _nothing
 
     def __enter__(self) -> None:
         with self.lock:
             if self.inside == 0:
-                self.lift = _controller().limit(limits=1, user_api="blas").restore_original_limits
+                self._kept(self._limit)
             self.inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self.lock:
             self.inside -= 1
             if self.inside == 0:
-                self.lift()
+                self._kept(self._restore)
+
+    def _limit(self) -> None:
+        self.lift = _controller().limit(limits=1, user_api="blas").restore_original_limits
+
+    def _restore(self) -> None:
+        self.lift()
+        self.lift = _nothing
+
+    def _kept(self, call: Callable[[], None]) -> None:
+        """Have the keeper do something; while the interpreter ends, there is none."""
+        if self.keeper is None:
+            self.keeper = ThreadPoolExecutor(1, thread_name_prefix="jacchain-limit")
+        try:
+            done = self.keeper.submit(call)
+        except RuntimeError:
+            return
+        done.result()
+
+    def forget(self) -> None:
+        """Forget whoever held the lock or the limit: a forked process has only the thread that forked it."""
+        self.lock, self.keeper, self.inside = Lock(), None, 0
+        self._restore()
 
 
 def _nothing() -> None:
@@ -179,10 +212,8 @@ _one_blas_thread = _OneBlasThread()
 
 
 def _forget() -> None:
-    """Forget threads, and whoever held the lock: a forked process has only the thread that forked it."""
     _CREWS.clear()
-    _one_blas_thread.lock = Lock()
-    _one_blas_thread.inside = 0
+    _one_blas_thread.forget()
 
 
 if hasattr(os, "register_at_fork"):

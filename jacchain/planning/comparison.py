@@ -53,10 +53,10 @@ def compare_planners(
     chain = as_chain(problem)
     options = {"tape_limit": tape_limit, "workers": workers, "chunk_size": chunk_size}
     seeds = {"tangents": tangents, "adjoints": adjoints}
-    found = []
+    found: list[Rival] = []
     for name in dict.fromkeys(["optimal", *PLANNERS]):
         obstacle = _too_many(seeded(chain, **seeds), tape_limit) if name == "exhaustive" else None
-        if obstacle is not None:
+        if obstacle is not None and found[0].plan is not None:  # where nothing is feasible, that is what to say
             found.append(Rival(name, None, obstacle, is_skipped=True))
             continue
         try:

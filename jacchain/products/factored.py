@@ -102,11 +102,11 @@ class Factored:
 
     def matvec(self, v: ArrayLike, /) -> Array:
         """Return J v for a vector of as many numbers as x."""
-        return self.matmat(_vector(v)[:, None])[:, 0]
+        return self.matmat(_vector(v, self.shape[1])[:, None])[:, 0]
 
     def rmatvec(self, u: ArrayLike, /) -> Array:
         """Return Jᵀu for a vector of as many numbers as f(x)."""
-        return self.rmatmat(_vector(u)[:, None])[:, 0]
+        return self.rmatmat(_vector(u, self.shape[0])[:, None])[:, 0]
 
     def matmat(self, v: ArrayLike, /) -> Array:
         """Return J V for tangents in the columns of V."""
@@ -159,9 +159,12 @@ class Factored:
         return np.ascontiguousarray(array, self.dtype)
 
 
-def _vector(values: ArrayLike) -> Array:
+def _vector(values: ArrayLike, size: int) -> Array:
     """Return a vector, also where it comes as a matrix of one column."""
-    return np.asarray(values).reshape(-1)
+    array = np.asarray(values)
+    if array.shape not in ((size,), (size, 1)):
+        raise SizeError(f"the vector has shape {array.shape}, not ({size:,},)", f"give {size:,} numbers")
+    return array.reshape(-1)
 
 
 class _Ready(NamedTuple):

@@ -1,12 +1,13 @@
 """Several Jacobians of one composition at once: those of its states, or any (output, input) pairs."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple, final
 
 from numpy.typing import ArrayLike
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import unknown_name
+from jacchain.errors import OptionError, unknown_name
 from jacchain.execution.lower import Wanted
 from jacchain.execution.program import Program
 from jacchain.execution.results import results
@@ -42,6 +43,8 @@ class Jacobians:
         self, f: Sequential, requests: Requests, planner: str, tape_limit: int | None, /, *, check: bool
     ) -> None:
         self.composition = f
+        if not isinstance(requests, Iterable):
+            raise OptionError(f"requests are {requests!r}", "give 'suffixes', 'prefixes' or (output, input) pairs")
         self.requests = requests if isinstance(requests, str) else tuple(requests)
         self.planner = planner
         self.tape_limit = tape_limit

@@ -1,16 +1,21 @@
 """A chain of random links like those of a plan: the same sizes, structures and ways to be applied."""
 
+from typing import Final
+
 import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.structure import Structure, array_shapes
-from jacchain.errors import unknown_name
+from jacchain.algebra.structure import Structure, array_shapes, stored
+from jacchain.errors import OptionError, SizeError, unknown_name
 from jacchain.layers import Function
 from jacchain.model.sequential import Sequential
 from jacchain.planning.graph import Link
 from jacchain.planning.plan import Plan
 from jacchain.workloads.problem import DTYPES, Dtype, Problem
+
+MOST: Final = 10**10
+"""Numbers beyond which no random links are made."""
 
 
 def replay(plan: Plan, /, *, seed: int = 0, dtype: Dtype | None = None) -> Problem:
@@ -35,6 +40,11 @@ def replay(plan: Plan, /, *, seed: int = 0, dtype: Dtype | None = None) -> Probl
     """
     if dtype not in (None, *DTYPES):
         unknown_name("dtype", dtype, DTYPES)
+    if seed < 0:
+        raise OptionError(f"seed {seed} is negative", "give a whole number of at least 0")
+    numbers = sum(map(stored, (link.local for link in plan.chain.links))) + sum(plan.chain.sizes)
+    if numbers > MOST:
+        raise SizeError(f"the plan's links hold {numbers:,} numbers, more than {MOST:,}", "run a plan of smaller sizes")
     kind = dtype or ("float32" if plan.itemsize == 4 else "float64")
     rng = np.random.default_rng(seed)
     links = plan.chain.links

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -256,3 +258,53 @@ def test_an_instruction_without_a_task_runs_where_its_first_reader_does():
         Step("expand", 5, (4,)),
     ]
     assert lanes(schedule, {0: 3, 1: 2, 2: 4}, steps) == ((2, 4, 5), (1, 3))
+
+
+def blas_threads() -> set[int]:
+    from threadpoolctl import threadpool_info
+
+    return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("main_leaves_first", [True, False])
+def test_the_limit_on_blas_is_lifted_whoever_leaves_last(main_leaves_first):
+    before, inside, leave = blas_threads(), threading.Event(), threading.Event()
+    seen = []
+
+    def other() -> None:
+        with threads._one_blas_thread:
+            inside.set()
+            leave.wait(10)
+            seen.append(blas_threads())
+
+    thread = threading.Thread(target=other)
+    with threads._one_blas_thread:
+        thread.start()
+        assert inside.wait(10)
+        assert blas_threads() == {1}
+        if not main_leaves_first:
+            leave.set()
+            thread.join()
+    leave.set()
+    thread.join()
+    assert seen == [{1}]
+    assert blas_threads() == before
+
+
+def test_a_call_after_the_main_thread_has_ended_still_works():
+    code = """
+import threading, time
+import numpy as np, jacchain as jc
+from jacchain.layers import Linear
+f = jc.Sequential([Linear(np.ones((40, 50))), Linear(np.ones((3, 40))), Linear(np.ones((40, 3)))])
+j, x = jc.jacobian(f, workers=2), np.ones(50)
+wanted = jc.jacobian(f)(x)
+j(x)
+def late():
+    threading.main_thread().join()
+    assert np.allclose(j(x), wanted)
+    print("done")
+threading.Thread(target=late).start()
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.stdout, found.stderr) == ("done\n", "")

@@ -128,9 +128,16 @@ def test_bad_calls_are_refused():
     with pytest.raises(OptionError, match="products is -1"):
         factored(Tanh(), products=-1)
     jacobian = factored(Linear(np.ones((2, 3))), products=1)(np.ones(3))
-    with pytest.raises(SizeError, match=r"the array has shape \(2, 1\), but J is 2 x 3"):
+    with pytest.raises(SizeError, match=r"the vector has shape \(2,\), not \(3,\)"):
         jacobian.matvec(np.ones(2))
     with pytest.raises(SizeError, match="give 2 numbers, or 2 rows"):
         jacobian.rmatmat(np.ones(2))
     with pytest.raises(OptionError, match="complex128"):
         jacobian.matvec(np.ones(3) * 1j)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (3,), (2, 2)])
+def test_a_vector_of_another_shape_is_refused_by_its_own_shape(shape):
+    found = jc.factored(jc.layers.Linear(np.ones((3, 2))))(np.ones(2))
+    with pytest.raises(SizeError, match="the vector has shape"):
+        found.matvec(np.ones(shape))

@@ -150,3 +150,9 @@ def test_bad_requests_are_refused():
         jacobians(np.tanh, "suffixes")
     with pytest.raises(SizeError):
         jacobians(Linear(np.eye(2)), "suffixes")(np.ones(3))
+
+
+@pytest.mark.parametrize("requests", [None, 5])
+def test_requests_that_are_no_pairs_are_refused_at_once(requests):
+    with pytest.raises(OptionError, match="requests are"):
+        jc.jacobians(jc.layers.Tanh(), requests)

@@ -39,7 +39,7 @@ def bars_figure(chain: Chain, rivals: Sequence[Rival], /) -> "Figure":
     axes.set_ylim(len(rivals) - 0.4, -0.6)
     if logarithmic:
         axes.set_xscale("log")
-        axes.set_xlim(start, most * (most / start) ** 0.55)
+        axes.set_xlim(start, min(most * min(most / start, 1e100) ** 0.55, 1e305))
     else:
         axes.set_xlim(0, max(most, 1) * 1.5)
     counted(axes, "x")
