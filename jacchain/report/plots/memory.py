@@ -29,6 +29,7 @@ def memory_figure(plan: Plan, /) -> "Figure":
         (fullest + 1, held[fullest]),
         xytext=(-6 if right else 6, 5),
         textcoords="offset points",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # readable on the line of the limit
         ha="right" if right else "left",
         fontsize=9,
         color=INK,
