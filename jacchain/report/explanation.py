@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Final
 
 from jacchain.algebra.structure import Dense
-from jacchain.planning.node import Multiply
+from jacchain.planning.node import Multiply, operands
 from jacchain.planning.plan import Plan, names
 from jacchain.planning.profile import depth, made, profile
 from jacchain.report.gantt import gantt_text
@@ -66,6 +66,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
     """Yield a line for the steps at which the sizes, a structure or a limit decided."""
     called = names(plan.nodes)
     yield from _waist(plan, called)
+    yield from _once(plan, called)
     yield from _costliest(plan, called)
     yield from _fullest(plan, called)
     yield from _forbidden(plan)
@@ -83,11 +84,22 @@ def _waist(plan: Plan, called: list[str]) -> Iterator[str]:
 
 
 def _costliest(plan: Plan, called: list[str]) -> Iterator[str]:
-    work = sum(node.flops for node in plan.nodes)
-    most = max(range(len(plan.nodes)), key=lambda k: plan.nodes[k].flops)
-    if work and len(plan.nodes) > 3:
-        share = share_text(plan.nodes[most].flops, work)
+    work = [node.flops for node in plan.nodes]
+    if plan.slicing is not None:  # all slices together cost in proportion to their sizes
+        length = plan.slicing.length(plan.chain)
+        work[plan.once :] = [flops * length // plan.slicing.size for flops in work[plan.once :]]
+    most = max(range(len(work)), key=work.__getitem__)
+    if any(work) and len(work) > 3:
+        share = share_text(work[most], sum(work))
         yield field(called[most], f"is the costliest step: {share} of the multiplications")
+
+
+def _once(plan: Plan, called: list[str]) -> Iterator[str]:
+    """Yield what is made once for all slices and kept."""
+    kept = sorted({k for node in plan.nodes[plan.once :] for k in operands(node) if k < plan.once})
+    if kept:
+        which = ", ".join(called[k] for k in kept[:6]) + (f" and {len(kept) - 6:,} more" if len(kept) > 6 else "")
+        yield field("once", f"{which}: made once and kept, since it does not depend on the slice")
 
 
 def _fullest(plan: Plan, called: list[str]) -> Iterator[str]:

@@ -92,6 +92,9 @@ def test_a_report_states_limits_slices_bounds_and_makespans():
     sliced = plan_text(jc.plan([784, 256, 32, 256, 784], memory="4MB"))
     assert "of 4.0 MB allowed" in sliced
     assert "slices    16 of 49 columns each" in sliced
+    explained = explanation_text(jc.plan([784, 256, 32, 256, 784], memory="4MB"))
+    assert "once      P4:3: made once and kept" in explained
+    assert "P4:1      is the costliest step: 60.5 %" in explained
     limited = plan_text(jc.plan(_free(5), tape_limit=50))
     assert "tapes     of at most 50 numbers" in limited
     assert "infeasible" in limited
