@@ -1,6 +1,7 @@
 """Tape limits, memory limits and slices: against every order, and against their own laws."""
 
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -227,3 +228,24 @@ def test_a_link_with_both_keeps_its_tangent_under_a_tape_limit():
     link = Link(3, 2, tangent_cost=6, adjoint_cost=6, tape=10)
     assert under_tape_limit(Chain([link]), 10).links == (link,)
     assert under_tape_limit(Chain([link]), 9).links[0].tangent_cost == 6
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_seven_links_are_planned_like_all_their_orders_with_and_without_limits(seed):
+    rng = random.Random(seed)
+    sizes = [rng.randint(1, 9) for _ in range(8)]
+    free = set(rng.sample(range(7), 3))
+    links = []
+    for k, (a, b) in enumerate(pairwise(sizes)):
+        costs = {"tangent_cost": rng.randint(0, 60), "adjoint_cost": rng.randint(0, 60), "tape": rng.randint(0, 9)}
+        structure = "diagonal" if a == b and rng.random() < 0.7 else None
+        links.append(Link(a, b, **costs) if k in free else Link(a, b, structure=structure))
+    whole = Chain(links)
+    for limit in (None, 6, 3):
+        chain = under_tape_limit(whole, limit)
+        orders = [(draft.flops, arrange(chain, draft.nodes, len(draft.nodes) - 1)[1]) for draft in every_order(chain)]
+        assert plan(whole, tape_limit=limit).flops == min(orders)[0]
+        needs = sorted({need for _, need in orders})
+        for room in (needs[0], needs[len(needs) // 3], needs[-1]):
+            found = cheapest_within(chain, room)
+            assert found.flops == min(flops for flops, need in orders if need <= room)
