@@ -16,7 +16,7 @@ from jacchain.model.layer import Layer
 from jacchain.planning.fit import smallest
 from jacchain.planning.graph import Chain, Link
 from jacchain.planning.limits import under_tape_limit
-from jacchain.planning.node import Adjoint, Local, Multiply
+from jacchain.planning.node import Adjoint, Local
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS, plan
 from jacchain.planning.slicing import is_seeded
@@ -131,9 +131,10 @@ class _Work(NamedTuple):
             yield self._planned(int(budget)), int(budget)
             budget /= STEP
         yield self._planned(least), least
-        chain, size = self.ready.chain, self.key.options.chunk_size
-        if size is None:  # a result that is not dense counts as little in a plan, but is written out in a program
-            sizes = chain.sizes[0], chain.sizes[-1]
+        if (
+            self.key.options.chunk_size is None
+        ):  # a result that is not dense counts as little in a plan, but is written out in a program
+            sizes = self.ready.facts[0].link.inputs, self.ready.facts[-1].link.outputs
             counts = range(1, (max(sizes) - 1).bit_length() + 1)
             for size in dict.fromkeys(-(-length >> k) or 1 for k in counts for length in sizes):
                 yield self._planned(None, size), 0
@@ -185,13 +186,13 @@ def _expect_tapes(given: Plan, chain: Chain) -> None:
     limited = under_tape_limit(chain, given.tape_limit).links
     shift = int(given.slicing is not None and given.slicing.axis == "columns" and is_seeded(chain, "columns"))
     for node in given.nodes:
-        by_adjoint = isinstance(node, Adjoint) or (isinstance(node, Local) and node.mode == "adjoint")
-        if by_adjoint and not isinstance(node, Multiply) and limited[node.link - shift].adjoint_cost is None:
-            number, tape = node.link - shift + 1, chain.links[node.link - shift].tape
-            raise OptionError(
-                f"the plan's tape limit of {given.tape_limit:,} forbids the adjoint of link {number} with {tape:,}",
-                "make a plan for this function",
-            )
+        match node:
+            case Adjoint(_, link) | Local(link, "adjoint") if limited[link - shift].adjoint_cost is None:
+                number, tape = link - shift + 1, chain.links[link - shift].tape
+                raise OptionError(
+                    f"the plan's tape limit of {given.tape_limit:,} forbids the adjoint of link {number} with {tape:,}",
+                    "make a plan for this function",
+                )
 
 
 def _costs(link: Link) -> tuple[bool, int | None, int | None]:

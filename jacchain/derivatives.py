@@ -1,6 +1,5 @@
 """The front door for people with a model: Jacobian, gradient, Jacobian-vector and vector-Jacobian products."""
 
-from collections import deque
 from typing import Any, Literal, NamedTuple, final, overload
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS
 from jacchain.planning.scheduling.scheduled import as_workers
+from jacchain.prepared import composition
 from jacchain.products.factored import Factorization
 from jacchain.products.factored import factored as as_factors
 
@@ -51,12 +51,11 @@ class Jacobian:
     __slots__ = ("_compiled", "_ready", "check", "composition", "is_gradient", "options")
 
     def __init__(self, f: "Sequential | Layer", options: Options, *, check: bool, is_gradient: bool) -> None:
-        composition = _composition(f)
-        self.composition = composition
+        self.composition = composition(f)
         self.options = options
         self.check = check
         self.is_gradient = is_gradient
-        self._compiled = _COMPILED.setdefault(composition, {})
+        self._compiled = _COMPILED.setdefault(self.composition, {})
         self._ready: _Ready | None = None
 
     def __call__(self, x: ArrayLike, /, *, out: Array | None = None) -> Array:
@@ -345,35 +344,14 @@ def vjp(
     return result.reshape(result.shape[1:]) if seed.shape == outputs else result
 
 
-_ALONE: deque[Sequential] = deque(maxlen=16)
-"""Compositions of the single layers that were differentiated last, so that these are not planned anew every time."""
-
-
-def _composition(f: object) -> Sequential:
-    match f:
-        case Sequential():
-            return f
-        case Layer():
-            for known in tuple(_ALONE):
-                if known.layers[0] is f:
-                    return known
-            _ALONE.append(Sequential([f]))
-            return _ALONE[-1]
-        case _:
-            raise OptionError(
-                f"cannot differentiate {f!r}",
-                "give a jacchain.Sequential or a layer; wrap your own function in jacchain.Function",
-            )
-
-
 def _seeded(
     f: "Sequential | Layer", point: Array, planner: str, *, tangents: int | None = None, adjoints: int | None = None
 ) -> Compiled:
-    composition = _composition(f)
-    known = _COMPILED.setdefault(composition, {})
+    whole = composition(f)
+    known = _COMPILED.setdefault(whole, {})
     options = _options(planner, None, None, None, None, None)
     key = Key(point.shape, point.dtype, options, tangents, adjoints, is_gradient=False)
-    return _remembered(composition.layers, known, point, key)
+    return _remembered(whole.layers, known, point, key)
 
 
 def _remembered(layers: tuple[Layer, ...], known: dict[Key, Compiled], point: Array, key: Key) -> Compiled:

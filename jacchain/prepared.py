@@ -1,5 +1,6 @@
 """The layers of a composition, made ready for points of one shape and dtype."""
 
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -7,13 +8,35 @@ from typing import Any, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Call, Calls
+from jacchain.errors import OptionError
 from jacchain.execution.lower import Wanted, lower
 from jacchain.execution.program import Program
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, converted
-from jacchain.model.sequential import facts_at, resolved
+from jacchain.model.sequential import Sequential, facts_at, resolved
 from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
+
+_ALONE: deque[Sequential] = deque(maxlen=16)
+"""Compositions of the single layers that were differentiated last, so that these are not planned anew every time."""
+
+
+def composition(f: object, /) -> Sequential:
+    """Return a composition, or that of a single layer: the same one as before, while it is remembered."""
+    match f:
+        case Sequential():
+            return f
+        case Layer():
+            for known in tuple(_ALONE):
+                if known.layers[0] is f:
+                    return known
+            _ALONE.append(Sequential([f]))
+            return _ALONE[-1]
+        case _:
+            raise OptionError(
+                f"cannot differentiate {f!r}",
+                "give a jacchain.Sequential or a layer; wrap your own function in jacchain.Function",
+            )
 
 
 @final

@@ -169,6 +169,7 @@ class Executable:
         workspace = self._taken()
         try:
             binding = workspace.binding
+            run(self.prologue)
             self._fill(binding, point, seeds)
             if check:
                 return self._checked(binding, out)
@@ -186,6 +187,7 @@ class Executable:
         workspace = self._taken()
         try:
             slot = workspace.slot()
+            run(self.prologue)
             kept = point.copy()  # the caller's array may lie where slices are written to
             for start in starts:
                 part = self._part(workspace.binding, slot.array, slot.calls, start)
@@ -225,6 +227,7 @@ class Executable:
         counting = CountingKernels(self.backend.kernels)
         binding = self._binding(Backend(self.backend.name, counting, counting))
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
+        run(self.prologue)
         self._fill(binding, point, seeds)
         tail, slices = binding.tail(result), self.program.slices
         total = self._counted(counting, binding.groups[: self.program.once])
@@ -265,11 +268,10 @@ class Executable:
         return _Workspace(self._binding(self.backend), self.shape)
 
     def _fill(self, binding: Binding, point: Array, seeds: dict[str, Array] | None) -> None:
-        """Copy in what a run depends on, and refresh converted parameters."""
+        """Copy in what a run depends on."""
         self.backend.kernels.copyto(binding.point, point)
         for name, seed in (seeds or {}).items():
             self.backend.kernels.copyto(binding.seeds[name], seed)
-        run(self.prologue)
 
     def release(self) -> None:
         """Drop the buffers; the next call makes them anew."""

@@ -111,17 +111,21 @@ def _at_once(chain: Chain, planner: str, room: int) -> Iterator[Fit]:
     left = room - overhead(chain, None)
     if planner == "exhaustive" or (planner == "optimal" and len(chain) > SEARCHED):
         drafts = every_order(chain) if planner == "exhaustive" else _known(chain)
-        ways = (_whole(chain, draft) for draft in drafts)
-        yield from _cheapest([way for way in ways if way.need <= room])
+        yield from _cheapest((_whole(chain, draft) for draft in drafts), room)
     elif planner == "optimal" and alone(chain) <= left and least_need(chain) <= left:
-        draft = cheapest_within(chain, left, bound=_bound(chain, left))
+        known = _cheapest((_whole(chain, draft) for draft in _textbook(chain)), room)
+        draft = cheapest_within(chain, left, bound=known[0].flops if known else None)
         assert draft is not None
         yield _whole(chain, draft)
 
 
 def _known(chain: Chain) -> list[Draft]:
     """Return the orders that are tried where a chain is too long for a search: the cheapest, and textbook ones."""
-    return [draft for planner in (optimal, *TEXTBOOK) for draft in _if_possible(planner, chain)]
+    return _if_possible(optimal, chain) + _textbook(chain)
+
+
+def _textbook(chain: Chain) -> list[Draft]:
+    return [draft for planner in TEXTBOOK for draft in _if_possible(planner, chain)]
 
 
 def _in_slices(chain: Chain, slicings: list[Slicing], planner: str, run: Planner, room: int | None) -> list[Fit]:
@@ -136,8 +140,7 @@ def _in_slices(chain: Chain, slicings: list[Slicing], planner: str, run: Planner
             drafts = every_order(part)
         elif planner == "optimal":
             drafts = [*_as_at_once(chain, slicing), *([] if room is None else _known(part))]
-        ways = (_cut(chain, draft, slicing) for draft in drafts)
-        found += _cheapest([way for way in ways if room is None or way.need <= room])
+        found += _cheapest((_cut(chain, draft, slicing) for draft in drafts), room)
     return found
 
 
@@ -155,9 +158,12 @@ def _searched(chain: Chain, slicings: list[Slicing], room: int) -> list[Fit]:
     if not slicings:
         return []
     left = room - overhead(chain, slicings[0])
-    if alone(sliced(chain, slicings[-1])) > left:
+    smallest_part = sliced(chain, slicings[-1])
+    if alone(smallest_part) > left:
         return []
-    orders = SliceOrders(_rest(chain, slicings[0]), slicings[0].axis, left, _sliced_bound(chain, slicings[-1], room))
+    known = _cheapest((_cut(chain, draft, slicings[-1]) for draft in _textbook(smallest_part)), room)
+    bound = known[0].flops if known else None
+    orders = SliceOrders(_rest(chain, slicings[0]), slicings[0].axis, left, bound)
 
     def best(slicing: Slicing) -> list[Fit]:
         draft = orders.best(sliced(chain, slicing), slicing.length(chain), left)
@@ -175,15 +181,10 @@ def _searched(chain: Chain, slicings: list[Slicing], room: int) -> list[Fit]:
     return found
 
 
-def _sliced_bound(chain: Chain, slicing: Slicing, room: int) -> int | None:
-    """Return what a textbook order costs that fits in slices; None where none does."""
-    part = sliced(chain, slicing)
-    ways = [_cut(chain, draft, slicing) for planner in TEXTBOOK for draft in _if_possible(planner, part)]
-    return min((way.flops for way in ways if way.need <= room), default=None)
-
-
-def _cheapest(ways: list[Fit]) -> list[Fit]:
-    return [min(ways, key=lambda way: way.flops)] if ways else []
+def _cheapest(ways: Iterable[Fit], room: int | None) -> list[Fit]:
+    """Return the cheapest of those that fit, if there is one."""
+    fitting = [way for way in ways if room is None or way.need <= room]
+    return [min(fitting, key=lambda way: way.flops)] if fitting else []
 
 
 def _if_possible(run: Planner, chain: Chain) -> list[Draft]:
@@ -221,13 +222,6 @@ def _sizes(chain: Chain, chunk_size: int | None) -> list[list[Slicing]]:
     return found
 
 
-def _bound(chain: Chain, room: int) -> int | None:
-    """Return what an order within room costs at most: the cheapest textbook order that fits; None where none does."""
-    drafts = [draft for planner in TEXTBOOK for draft in _if_possible(planner, chain)]
-    fitting = [draft.flops for draft in drafts if arrange(chain, draft.nodes, len(draft.nodes) - 1)[1] <= room]
-    return min(fitting, default=None)
-
-
 def _refuse(
     chain: Chain, planner: str, run: Planner, memory: int | None, itemsize: int, chunk_size: int | None
 ) -> NoReturn:
@@ -249,9 +243,11 @@ def smallest(chain: Chain, planner: str, run: Planner, /, *, chunk_size: int | N
     needs: list[int] = []
     is_searched = planner in SEARCHING and len(chain) <= SEARCHED
     if chunk_size is None:
-        whole = [overhead(chain, None) + least_need(chain)] if is_searched else []
-        drafts = _known(chain) if planner in SEARCHING else _if_possible(run, chain)
-        needs += whole or [_whole(chain, draft).need for draft in drafts]
+        if is_searched:
+            needs.append(overhead(chain, None) + least_need(chain))
+        else:
+            drafts = _known(chain) if planner in SEARCHING else _if_possible(run, chain)
+            needs += [_whole(chain, draft).need for draft in drafts]
     for slicings in _sizes(chain, chunk_size):
         for slicing in slicings[-1:]:  # the smallest slices need least
             part = sliced(chain, slicing)

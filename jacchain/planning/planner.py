@@ -124,7 +124,8 @@ def plan(
     limits = Limited(
         whole, chain, found.flops, least, tapes, limit, found.slicing, limited, _is_windowed(chain, planner)
     )
-    why = _why(chain, planner, found, known) + limits_reason(limits)
+    nodes = found.nodes if found.slicing is None else ()  # those of one slice say little of the whole
+    why = reason(chain, planner, nodes, found.flops, known) + limits_reason(limits)
     one = Plan(
         whole,
         planner,
@@ -159,13 +160,6 @@ def _shared_out(one: Plan, chain: Chain, workers: int) -> Plan:
         lower_bound=-(-one.lower_bound // workers) if is_fixed else found.lower_bound,
         schedule=found.schedule,
     )
-
-
-def _why(chain: Chain, planner: str, found: Fit, known: Mapping[str, int]) -> str:
-    """Return why the order of a chain, or of a slice of it, was taken."""
-    if found.slicing is None:
-        return reason(chain, planner, found.nodes, found.flops, known)
-    return reason(chain, planner, (), found.flops, known)
 
 
 def _is_windowed(chain: Chain, planner: str) -> bool:

@@ -6,13 +6,10 @@ from typing import Any, Final, Generic, TypeVar, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import OptionError
 from jacchain.execution.lower import Wanted
 from jacchain.execution.results import length
 from jacchain.execution.run import Executable
 from jacchain.execution.source import Shape
-from jacchain.model.layer import Layer
-from jacchain.model.sequential import Sequential
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Node
 from jacchain.planning.plan import Baselines, Plan
@@ -45,20 +42,6 @@ class Remembered(Generic[T]):
     def clear(self) -> None:
         """Forget all of it."""
         self.found.clear()
-
-
-def composition(f: object, /) -> Sequential:
-    """Return a composition, or that of a single layer."""
-    match f:
-        case Sequential():
-            return f
-        case Layer():
-            return Sequential([f])
-        case _:
-            raise OptionError(
-                f"cannot differentiate {f!r}",
-                "give a jacchain.Sequential or a layer; wrap your own function in jacchain.Function",
-            )
 
 
 def executable(layers: Prepared, chain: Chain, nodes: Sequence[Node], wanted: Wanted, /) -> Executable:

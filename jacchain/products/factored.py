@@ -19,8 +19,8 @@ from jacchain.model.layer import Layer, as_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.factored import Factor, FactoredPlan, plan_factored
-from jacchain.prepared import Prepared, prepared
-from jacchain.products.compiling import Remembered, composition, executable
+from jacchain.prepared import Prepared, composition, prepared
+from jacchain.products.compiling import Remembered, executable
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

@@ -23,8 +23,8 @@ from jacchain.model.layer import Layer, as_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.gram import GramPlan, plan_gram, symmetric_numbers
-from jacchain.prepared import prepared
-from jacchain.products.compiling import Remembered, composition, executable
+from jacchain.prepared import composition, prepared
+from jacchain.products.compiling import Remembered, executable
 
 
 class _Workspace(NamedTuple):

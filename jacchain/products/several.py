@@ -18,8 +18,8 @@ from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.requests import Requests
 from jacchain.planning.several.several import SHARED, SeveralPlan, plan_several
-from jacchain.prepared import prepared
-from jacchain.products.compiling import Remembered, composition, executable
+from jacchain.prepared import composition, prepared
+from jacchain.products.compiling import Remembered, executable
 
 
 class _Ready(NamedTuple):
