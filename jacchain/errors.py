@@ -49,8 +49,16 @@ class DtypeError(JacchainError, TypeError):
     """An array whose dtype has no derivative here: integer, complex, boolean, object."""
 
 
+class TraceError(JacchainError, TypeError):
+    """A function that cannot be recorded: an unsupported operation, a branch on numbers, a write in place."""
+
+
 class NonFiniteError(JacchainError, ArithmeticError):
     """NaN or infinity met while checking was on."""
+
+
+class SingularMatrixError(JacchainError, ArithmeticError):
+    """A matrix without an inverse where one is needed."""
 
 
 class FileError(JacchainError, ValueError):

@@ -14,13 +14,14 @@ from jacchain.algebra.structure import (
     Diagonal,
     Identity,
     Kronecker,
+    Negation,
     Sparse,
     Structure,
     array_shapes,
     sparse,
     sparse_like,
 )
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain, Edge, Graph, Link
 
 
 class Twin(NamedTuple):
@@ -40,6 +41,8 @@ def sizes_for(kind: type, rows: int | None = None, *, most: int = 8) -> st.Searc
     match kind:
         case _ if kind is Identity:
             return size.map(Identity)
+        case _ if kind is Negation:
+            return size.map(Negation)
         case _ if kind is Diagonal:
             return size.map(Diagonal)
         case _ if kind is Dense:
@@ -102,6 +105,8 @@ def dense_twin(structure: Structure, arrays) -> NDArray[np.float64]:
     match structure:
         case Identity(size):
             return np.eye(size)
+        case Negation(size):
+            return -np.eye(size)
         case Diagonal():
             return np.diag(arrays[0])
         case Dense():
@@ -180,3 +185,88 @@ def pair_requests(draw, links: int, *, most: int = 4):
     pairs = st.integers(1, links).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k - 1)))
     listed = st.lists(pairs, min_size=1, max_size=most)
     return draw(st.one_of(st.sampled_from(["suffixes", "prefixes"]), listed))
+
+
+SQUARE = (Identity, Negation, Diagonal)
+"""Structures that are square whatever their size."""
+
+
+@st.composite
+def shaped(draw, kind: type, rows: int, columns: int):
+    """Structures of one type and shape."""
+    if kind in SQUARE:
+        return kind(rows)
+    common = [d for d in divisors(rows) if columns % d == 0]
+    if kind is BlockDiagonal:
+        count = draw(st.sampled_from(common))
+        return BlockDiagonal(count, rows // count, columns // count)
+    if kind is Sparse and draw(st.booleans()):
+        size = draw(st.sampled_from(common))
+        return sparse_like(Kronecker(Dense(rows // size, columns // size), Identity(size)))
+    if kind is Sparse:
+        mask = np.array(draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns)))
+        return _pattern(mask.reshape(rows, columns))
+    if kind is Dense:
+        return Dense(rows, columns)
+    shape = draw(st.sampled_from(["left", "right", "both"]))
+    if shape == "both":
+        m, n = draw(st.sampled_from(divisors(rows))), draw(st.sampled_from(divisors(columns)))
+        return Kronecker(Dense(m, n), Dense(rows // m, columns // n))
+    size = draw(st.sampled_from(common))
+    factor = Dense(rows // size, columns // size)
+    return Kronecker(factor, Identity(size)) if shape == "left" else Kronecker(Identity(size), factor)
+
+
+@st.composite
+def matching_structures(draw, *kinds: type | None, most: int = 8):
+    """Structures of given types, or of any where None is given, all of one shape; some are equal."""
+    found: list[Structure] = []
+    chosen = [kind or draw(st.sampled_from(STRUCTURES)) for kind in kinds]
+    rows = draw(st.integers(1, most))
+    is_square = any(kind in SQUARE for kind in chosen) or draw(st.booleans())
+    columns = rows if is_square else draw(st.integers(1, most))
+    for kind in chosen:
+        same = [s for s in found if type(s) is kind]
+        found.append(same[0] if same and draw(st.booleans()) else draw(shaped(kind, rows, columns)))
+    widened = [k for k, s in enumerate(found) if isinstance(s, Sparse)]
+    if widened and draw(st.booleans()):  # a pattern that holds all the others
+        found[draw(st.sampled_from(widened))] = _pattern(sum(map(_mask, found)) > 0)
+    return tuple(found)
+
+
+def _mask(structure: Structure) -> NDArray[np.bool_]:
+    return dense_twin(structure, tuple(np.ones(shape) for shape in array_shapes(structure))) != 0
+
+
+@st.composite
+def nested_structures(draw, *, most: int = 6):
+    """A structure and a sparse one of its shape whose pattern holds its entries, seldom all places."""
+    kind = draw(st.sampled_from(STRUCTURES))
+    rows = draw(st.integers(1, most))
+    columns = rows if kind in SQUARE or draw(st.booleans()) else draw(st.integers(1, most))
+    inner = draw(shaped(kind, rows, columns))
+    more = np.random.default_rng(draw(seeds)).random((rows, columns)) < draw(st.sampled_from([0.0, 0.2, 0.5]))
+    return inner, _pattern(_mask(inner) | more)
+
+
+@st.composite
+def graphs(draw, *, interior: int = 6, most: int = 4, structured: bool = False):
+    """Acyclic graphs with parallel edges and any requests; links are dense, or of any structure and way of working."""
+    count = draw(st.integers(2, interior + 2))
+    size = draw(st.integers(1, most)) if structured else 0
+    sizes = {vertex: size or draw(st.integers(1, most)) for vertex in range(count)}
+    pairs = [(tail, head) for head in range(count) for tail in range(head)]
+    chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=2 * count))
+    links = [draw(costed_links(draw(_square(size)))) if structured else None for _ in chosen]
+    edges = [Edge(tail, head, link) for (tail, head), link in zip(chosen, links, strict=True)]
+    vertices = st.integers(0, count - 1)
+    requests = draw(st.none() | st.lists(st.tuples(vertices, vertices), min_size=1, max_size=4))
+    return Graph(sizes, edges, requests)
+
+
+def _square(size: int) -> st.SearchStrategy[Structure]:
+    """Structures that map as many numbers as they take, so that any may meet any."""
+    kinds = [Identity(size), Negation(size), Diagonal(size), Dense(size, size)]
+    patterns = st.lists(st.booleans(), min_size=size * size, max_size=size * size)
+    sparse_ones = patterns.map(lambda mask: _pattern(np.array(mask).reshape(size, size)))
+    return st.one_of(st.sampled_from(kinds), sparse_ones)

@@ -9,6 +9,7 @@ from jacchain.algebra.structure import (
     Diagonal,
     Identity,
     Kronecker,
+    Negation,
     Sparse,
     Structure,
     csr_arrays,
@@ -28,6 +29,8 @@ def expand_calls(kernels: Kernels, structure: Structure, arrays: Arrays, out: Ar
     match structure:
         case Identity(size):
             return (zeros, (kernels.fill, (1, out.reshape(-1)[:: size + 1])))
+        case Negation(size):
+            return (zeros, (kernels.fill, (-1, out.reshape(-1)[:: size + 1])))
         case Diagonal(size):
             return (zeros, (kernels.copyto, (out.reshape(-1)[:: size + 1], arrays[0])))
         case Dense():

@@ -36,6 +36,12 @@ class Kernels(Protocol):
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Write the elementwise product into `out`."""
 
+    def add(self, a: Array, b: Array, out: Array) -> object:
+        """Write the elementwise sum into `out`."""
+
+    def negative(self, a: Array, out: Array) -> object:
+        """Write -a into `out`."""
+
     def csr(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
         """Return a compressed sparse matrix that shares `data`."""
 
@@ -68,6 +74,9 @@ class Kernels(Protocol):
 
     def expit(self, a: Array, out: Array) -> object:
         """Write the logistic function of `a` into `out`."""
+
+    def special(self, name: str) -> Callable[..., object]:
+        """Return a special function by SciPy's name for it; it takes `out` after its arguments."""
 
 
 def gemm(kernels: Kernels, operands: tuple[Array, Array, Array], /) -> Call:

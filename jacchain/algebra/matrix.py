@@ -1,13 +1,15 @@
 """A structured matrix with its numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jacchain.algebra.addition import add_calls, addition
 from jacchain.algebra.expand import expand_calls
-from jacchain.algebra.kernels import Array, Arrays, Kernels, run
+from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.pattern import transpose, transposed
 from jacchain.algebra.product import multiply_calls, product
@@ -16,6 +18,7 @@ from jacchain.algebra.structure import (
     Dense,
     Diagonal,
     Identity,
+    Negation,
     Sparse,
     Structure,
     array_shapes,
@@ -31,7 +34,7 @@ from jacchain.errors import DtypeError, SizeError
 class Matrix:
     """A structure plus the arrays that hold its numbers, in the shapes `array_shapes(structure)` gives.
 
-    Products keep structure where the product table can: the produced structure is always the predicted one.
+    Products and sums keep structure where their tables can: the produced structure is always the predicted one.
 
     Examples
     --------
@@ -40,8 +43,8 @@ class Matrix:
     >>> print((a @ b).todense())
     [[1. 1.]
      [6. 8.]]
-    >>> print((a @ a).structure)
-    diagonal 2
+    >>> print((a @ a).structure, "|", (identity(2) - a).structure, "|", (a + b).structure)
+    diagonal 2 | diagonal 2 | dense 2x2
     """
 
     structure: Structure
@@ -67,7 +70,7 @@ class Matrix:
             case Sparse():
                 flipped = transposed(self.structure)
                 return Matrix(flipped.structure, (self.arrays[0][flipped.order],))
-            case Identity() | Diagonal():
+            case Identity() | Negation() | Diagonal():
                 return self
             case structure:
                 return Matrix(transpose(structure), tuple(a.swapaxes(-1, -2) for a in self.arrays))
@@ -91,16 +94,31 @@ class Matrix:
 
     def __matmul__(self, other: "Matrix") -> "Matrix":
         predicted = product(self.structure, other.structure)
-        held = [array.dtype for array in self.arrays + other.arrays]
-        dtype = np.result_type(*held) if held else np.dtype(np.float64)
-        left, right = _operand(self, dtype), _operand(other, dtype)
-        out = Matrix(predicted.structure, tuple(np.empty(s, dtype) for s in array_shapes(predicted.structure)))
-        scratch = np.empty(predicted.scratch, dtype)
-        run(multiply_calls(NUMPY, left, right, Operand(out.structure, out.arrays), scratch))
-        return out
+        return _combined(self, other, predicted.structure, predicted.scratch, multiply_calls)
+
+    def __add__(self, other: "Matrix") -> "Matrix":
+        predicted = addition(self.structure, other.structure)
+        return _combined(self, other, predicted.structure, predicted.scratch, add_calls)
+
+    def __neg__(self) -> "Matrix":
+        return negation(self.structure.rows) @ self
+
+    def __sub__(self, other: "Matrix") -> "Matrix":
+        return self + (-other)
 
     def __str__(self) -> str:
         return str(self.structure)
+
+
+def _combined(
+    left: Matrix, right: Matrix, structure: Structure, scratch: int, calls: Callable[..., Calls], /
+) -> Matrix:
+    """Return the product or the sum of two matrices, in arrays of its own."""
+    held = [array.dtype for array in left.arrays + right.arrays]
+    dtype = np.result_type(*held) if held else np.dtype(np.float64)
+    out = Operand(structure, tuple(np.empty(shape, dtype) for shape in array_shapes(structure)))
+    run(calls(NUMPY, _operand(left, dtype), _operand(right, dtype), out, np.empty(scratch, dtype)))
+    return Matrix(*out)
 
 
 def _operand(matrix: Matrix, dtype: "np.dtype[Any]") -> Operand:
@@ -119,6 +137,11 @@ def _float(values: ArrayLike, ndim: int, what: str) -> Array:
 def identity(size: int, /) -> Matrix:
     """Return the identity on `size` numbers."""
     return Matrix(Identity(size), ())
+
+
+def negation(size: int, /) -> Matrix:
+    """Return minus the identity on `size` numbers."""
+    return Matrix(Negation(size), ())
 
 
 def diagonal(values: ArrayLike, /) -> Matrix:

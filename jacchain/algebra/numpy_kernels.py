@@ -68,6 +68,13 @@ def _xlogy(a: Array, b: Array, out: Array) -> None:
     xlogy(a, b, out)
 
 
+def _special(name: str) -> Callable[..., object]:
+    import scipy.special
+
+    found: Callable[..., object] = getattr(scipy.special, name)
+    return found
+
+
 @final
 class NumpyKernels:
     """The operations on NumPy arrays.
@@ -96,6 +103,8 @@ class NumpyKernels:
     matmul = staticmethod(np.matmul)
     gram = staticmethod(_gram)
     multiply = staticmethod(np.multiply)
+    add = staticmethod(np.add)
+    negative = staticmethod(np.negative)
     csr = staticmethod(_csr)
     csr_transposed = staticmethod(_csr_transposed)
     csr_dot = staticmethod(_csr_dot)
@@ -107,6 +116,7 @@ class NumpyKernels:
     scatter = staticmethod(_scatter)
     xlogy = staticmethod(_xlogy)
     expit = staticmethod(_expit)
+    special = staticmethod(_special)
 
 
 NUMPY: Final[Kernels] = NumpyKernels(is_cold=False)

@@ -12,6 +12,7 @@ from jacchain.algebra.structure import (
     Diagonal,
     Identity,
     Kronecker,
+    Negation,
     Sparse,
     Structure,
     csr_arrays,
@@ -50,7 +51,7 @@ def is_gatherable(structure: Structure, /) -> bool:
     match structure:
         case Kronecker():
             return isinstance(structure.left, Identity) or isinstance(structure.right, Identity)
-        case Identity():
+        case Identity() | Negation():
             return False
         case _:
             return True
@@ -88,7 +89,7 @@ def pattern(structure: Structure, /) -> Pattern:
             ).ravel()
             source = np.broadcast_to(np.arange(rows * columns).reshape(rows, 1, columns), (rows, size, columns)).ravel()
             return Pattern(np.arange(structure.rows + 1) * columns, indices, source)
-        case Identity() | Kronecker():
+        case Identity() | Negation() | Kronecker():
             raise AssertionError(f"{structure} has entries that are not stored numbers")
         case _:
             assert_never(structure)
@@ -119,7 +120,7 @@ def _per_column(structure: Structure) -> int | None:
             return (1 if isinstance(left, Identity) else left.rows) * (1 if isinstance(right, Identity) else right.rows)
         case Sparse():
             return None if structure.of is None else structure.of.left.rows
-        case Identity():
+        case Identity() | Negation():
             return 1
         case _:
             assert_never(structure)
@@ -194,7 +195,7 @@ def transpose(structure: Structure, /) -> Structure:
     Dense(rows=3, columns=2)
     """
     match structure:
-        case Identity() | Diagonal():
+        case Identity() | Negation() | Diagonal():
             return structure
         case Dense():
             return Dense(structure.columns, structure.rows)

@@ -7,7 +7,7 @@ and what is done stand side by side, so that they cannot drift apart.
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from jacchain.algebra import blocks, dense, kronecker, scaling, symbolic
+from jacchain.algebra import blocks, dense, kronecker, negation, scaling, symbolic
 from jacchain.algebra.expand import expand_calls, expand_cost
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand, Price, Product, Rule, full
@@ -60,6 +60,7 @@ FALLBACK: Final = Rule(full, _cost_fallback, _expanded, _scratch_fallback)
 
 
 PRODUCTS: Final[dict[tuple[type, type], Rule]] = {
+    **negation.RULES,
     **scaling.RULES,
     **dense.RULES,
     **kronecker.RULES,

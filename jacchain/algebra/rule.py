@@ -1,4 +1,4 @@
-"""What a row of the product table is."""
+"""What a row of the product table is, and one of the table of sums."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -40,6 +40,23 @@ class Rule(NamedTuple):
     accepts: Callable[[Any, Any], bool] = always
 
 
+class SumRule(NamedTuple):
+    """One way to add a pair of structures.
+
+    `accepts` tells whether the way is open to these two; where it is, `result` gives the structure of the sum, and
+    `apply` returns the calls that fill it; `scratch` is how many numbers of workspace they need; `in_place` names the
+    operand whose storage the result may take over. `cost` counts multiplications: there are none, but where A⊗B with
+    two dense factors has to be written out.
+    """
+
+    accepts: Callable[[Any, Any], bool]
+    result: Callable[[Any, Any], Structure]
+    apply: Callable[[Kernels, Operand, Operand, Operand, Array], Calls]
+    scratch: Callable[[Any, Any], int] = nothing
+    in_place: str = ""
+    cost: Callable[[Any, Any], int] = nothing
+
+
 class Price(NamedTuple):
     """What the product of two structures costs, and the rule that makes it; known without forming its structure."""
 
@@ -54,6 +71,15 @@ class Product(NamedTuple):
     cost: int
     scratch: int
     rule: Rule
+
+
+class Sum(NamedTuple):
+    """The predicted sum of two structures, by the rule that makes it."""
+
+    structure: Structure
+    cost: int
+    scratch: int
+    rule: SumRule
 
 
 def full(left: Structure, right: Structure) -> Dense:

@@ -102,7 +102,7 @@ def _has_identity(matrix: Kronecker) -> bool:
     return isinstance(matrix.left, Identity) or isinstance(matrix.right, Identity)
 
 
-def _spread(matrix: Kronecker) -> Structure:
+def spread(matrix: Kronecker) -> Structure:
     """Return what a scaled Kronecker product looks like: I⊗B falls into blocks, A⊗I into a sparse pattern."""
     if isinstance(matrix.left, Identity):
         return block_diagonal(matrix.left.size, matrix.right.rows, matrix.right.columns)
@@ -145,14 +145,14 @@ RULES: Final[dict[tuple[type, type], Rule]] = {
     (Diagonal, Identity): LEFT,
     (Diagonal, Diagonal): Rule(_scaled_rows, _cost_right, _diagonal_diagonal, in_place="either"),
     (Diagonal, Kronecker): Rule(
-        lambda _, b: _spread(b), lambda _, b: _entries(b), _diagonal_kronecker, accepts=lambda _, b: _has_identity(b)
+        lambda _, b: spread(b), lambda _, b: _entries(b), _diagonal_kronecker, accepts=lambda _, b: _has_identity(b)
     ),
     (Diagonal, BlockDiagonal): Rule(_scaled_rows, _cost_right, _diagonal_block, in_place="right"),
     (Diagonal, Sparse): Rule(_scaled_rows, _cost_right, _diagonal_sparse),
     (Diagonal, Dense): Rule(_scaled_rows, _cost_right, _diagonal_dense, in_place="right"),
     (Kronecker, Identity): LEFT,
     (Kronecker, Diagonal): Rule(
-        lambda a, _: _spread(a), lambda a, _: _entries(a), _kronecker_diagonal, accepts=lambda a, _: _has_identity(a)
+        lambda a, _: spread(a), lambda a, _: _entries(a), _kronecker_diagonal, accepts=lambda a, _: _has_identity(a)
     ),
     (BlockDiagonal, Identity): LEFT,
     (BlockDiagonal, Diagonal): Rule(_scaled_columns, _cost_left, _block_diagonal, in_place="left"),

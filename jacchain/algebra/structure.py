@@ -36,6 +36,27 @@ class Identity:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Negation:
+    """The map -I on `size` numbers: what a subtraction does to its second operand; nothing is stored."""
+
+    size: int
+
+    @property
+    def rows(self) -> int:
+        """Number of outputs."""
+        return self.size
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.size
+
+    def __str__(self) -> str:
+        return f"negation {self.size}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Diagonal:
     """A diagonal of `size` numbers: the derivative of an elementwise map."""
 
@@ -146,8 +167,19 @@ class Sparse:
         return f"sparse {self.rows}x{self.columns}, {self.nonzeros} nonzeros"
 
 
-Structure = Identity | Diagonal | Kronecker | BlockDiagonal | Sparse | Dense
-STRUCTURES: Final = (Identity, Diagonal, Kronecker, BlockDiagonal, Sparse, Dense)
+Structure = Identity | Negation | Diagonal | Kronecker | BlockDiagonal | Sparse | Dense
+STRUCTURES: Final = (Identity, Negation, Diagonal, Kronecker, BlockDiagonal, Sparse, Dense)
+
+
+def is_unit(structure: Structure, /) -> bool:
+    """Tell whether a matrix is I or -I: it stores nothing, and products by it take no multiplications.
+
+    Examples
+    --------
+    >>> is_unit(Negation(3)), is_unit(Diagonal(3))
+    (True, False)
+    """
+    return isinstance(structure, Identity | Negation)
 
 
 def _factor(factor: Identity | Dense) -> str:
@@ -267,7 +299,7 @@ def stored(structure: Structure, /) -> int:
     (6, 0)
     """
     match structure:
-        case Identity():
+        case Identity() | Negation():
             return 0
         case Diagonal():
             return structure.size
@@ -286,7 +318,7 @@ def stored(structure: Structure, /) -> int:
 def array_shapes(structure: Structure, /) -> tuple[tuple[int, ...], ...]:
     """Return the shapes of the arrays that a matrix of this structure holds."""
     match structure:
-        case Identity():
+        case Identity() | Negation():
             return ()
         case Diagonal():
             return ((structure.size,),)

@@ -70,8 +70,8 @@ def gram_calls(kernels: Kernels, a: Operand, /) -> Bound:
     if isinstance(a.structure, Dense):
         out = _empty(kernels, gram(a.structure).structure, a)
         return Bound(((kernels.gram, (a.arrays[0], out.arrays[0])),), out)
-    if not a.arrays:  # the identity
-        return Bound((), a)
+    if not a.arrays:  # I or -I
+        return Bound((), Operand(gram(a.structure).structure, ()))
     calls, turned = _turned(kernels, a)
     made = product(turned.structure, a.structure)
     out = _empty(kernels, made.structure, a)

@@ -12,6 +12,7 @@ from jacchain.algebra.structure import (
     Diagonal,
     Identity,
     Kronecker,
+    Negation,
     Sparse,
     Structure,
     csr_arrays,
@@ -99,7 +100,7 @@ def chain_from_text(text: str | bytes, /, *, source: str = "the chain") -> Chain
     if looks_like_jcdp(raw):
         return chain_from_jcdp(raw, source=source)
     expect_schema(raw, CHAIN_SCHEMA, source)
-    _expect_types(raw, source)
+    expect_types(raw, "links", source)
     entry = converted(raw, ChainEntry, source)
     return chain_of(entry.links, source)
 
@@ -152,16 +153,17 @@ def expect_schema(raw: Any, schema: str, source: str) -> None:
         raise FileError(f"{source} {stated}", f"expected {schema!r}")
 
 
-def _expect_types(raw: dict[str, Any], source: str) -> None:
-    """Refuse structures of an unknown type, with the valid ones."""
-    links = raw.get("links")
+def expect_types(raw: dict[str, Any], where: str, source: str) -> None:
+    """Refuse structures of an unknown type among a document's links, with the valid ones."""
+    links = raw.get(where)
     for k, link in enumerate(links if isinstance(links, list) else ()):
         found = link.get("structure") if isinstance(link, dict) else None
         if isinstance(found, dict) and found.get("type") not in TYPES:
             try:
                 unknown_name("structure", found.get("type"), TYPES)
             except JacchainError as error:
-                raise FileError(f"{source} is wrong at $.links[{k}].structure: {error.what}", error.cure) from None
+                place = f"$.{where}[{k}].structure"
+                raise FileError(f"{source} is wrong at {place}: {error.what}", error.cure) from None
 
 
 def converted(raw: Any, kind: type[Any], source: str) -> Any:
@@ -180,7 +182,7 @@ def chain_of(entries: list[LinkEntry], source: str) -> Chain:
     links = []
     for k, entry in enumerate(entries):
         try:
-            links.append(_link(entry))
+            links.append(link_of(entry))
         except JacchainError as error:
             raise FileError(f"{source} is wrong at $.links[{k}]: {error.what}", error.cure) from None
     try:
@@ -189,7 +191,8 @@ def chain_of(entries: list[LinkEntry], source: str) -> Chain:
         raise FileError(f"{source} is wrong at $.links: {error.what}", error.cure) from None
 
 
-def _link(entry: LinkEntry) -> Link:
+def link_of(entry: LinkEntry, /) -> Link:
+    """Return the link of a document's entry."""
     return Link(
         entry.inputs,
         entry.outputs,
@@ -252,6 +255,8 @@ def _structure_entry(structure: Structure) -> StructureEntry:
     match structure:
         case Identity():
             return "identity"
+        case Negation():
+            return "negation"
         case Diagonal():
             return "diagonal"
         case Dense():

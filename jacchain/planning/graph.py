@@ -6,10 +6,10 @@ from itertools import pairwise
 from operator import index
 from typing import final
 
-from jacchain.algebra.structure import STRUCTURES, Dense, Diagonal, Identity, Structure
+from jacchain.algebra.structure import STRUCTURES, Dense, Diagonal, Identity, Negation, Structure
 from jacchain.errors import OptionError, SizeError, unknown_name
 
-NAMED_STRUCTURES = ("dense", "diagonal", "identity")
+NAMED_STRUCTURES = ("dense", "diagonal", "identity", "negation")
 Vertex = str | int
 
 
@@ -61,7 +61,8 @@ class Link:
     inputs, outputs : int
         Sizes of the two vertices.
     structure : Structure or str, optional
-        The structure of the local Jacobian, or one of the names ``"identity"``, ``"diagonal"``, ``"dense"``.
+        The structure of the local Jacobian, or one of the names ``"identity"``, ``"negation"``,
+        ``"diagonal"``, ``"dense"``.
     accumulate_cost, tangent_cost, adjoint_cost : int, optional
         Multiplications to form the local Jacobian, to apply it to one tangent, and to apply it to one adjoint.
     tape : int
@@ -158,7 +159,9 @@ def _named(name: str, inputs: int, outputs: int) -> Structure:
             f"a link of structure {name} has {inputs} inputs and {outputs} outputs",
             f"a {name} local Jacobian is square",
         )
-    return Diagonal(inputs) if name == "diagonal" else Identity(inputs)
+    if name == "diagonal":
+        return Diagonal(inputs)
+    return Identity(inputs) if name == "identity" else Negation(inputs)
 
 
 @final
@@ -374,7 +377,7 @@ def path(graph: Graph, /) -> Chain:
         if len(onward) != 1:
             raise OptionError(
                 f"vertex {vertex!r} has {len(onward)} edges on the way from {source!r} to {output!r}",
-                "give a graph in which one path joins them; branching graphs are not planned yet",
+                "give a graph in which one path joins them, or plan the graph as it is",
             )
         links.append(onward[0].link or Link(graph.sizes[vertex], graph.sizes[onward[0].head]))
         vertex = onward[0].head

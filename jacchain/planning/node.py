@@ -43,7 +43,18 @@ class Adjoint(NamedTuple):
     flops: int
 
 
+class Add(NamedTuple):
+    """The sum of two earlier nodes: two paths between the same vertices. It takes no multiplications."""
+
+    left: int
+    right: int
+    structure: Structure
+    flops: int = 0
+
+
 Node = Local | Multiply | Tangent | Adjoint
+GraphNode = Node | Add
+"""The nodes of a plan for a branching graph, where paths meet and are added."""
 
 
 def operands(node: Node, /) -> tuple[int, ...]:

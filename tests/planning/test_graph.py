@@ -8,7 +8,7 @@ from hypothesis import given
 from strategies import dense_sizes, mixed_chains
 
 import jacchain as jc
-from jacchain.algebra.structure import Dense, Diagonal
+from jacchain.algebra.structure import Dense, Diagonal, Identity, Negation
 from jacchain.errors import OptionError, SizeError
 from jacchain.planning.graph import path
 
@@ -34,12 +34,22 @@ def test_what_no_request_needs_is_left_out():
         ([("x", "s"), ("s", "y"), ("x", "y")], None, "vertex 'x' has 2 edges"),
         ([("x", "s"), ("s", "y")], [("x", "y")], "vertex 'y' has 0 edges"),
         ([("x", "s"), ("x", "y")], None, "the graph has 2 requests"),
+    ],
+)
+def test_a_graph_that_is_no_path_has_no_chain(edges, requests, message):
+    with pytest.raises(OptionError, match=message):
+        path(jc.Graph({"x": 4, "s": 3, "y": 2}, [jc.Edge(*edge) for edge in edges], requests))
+
+
+@pytest.mark.parametrize(
+    ("edges", "requests", "message"),
+    [
         ([("x", "s"), ("s", "x")], None, "the edges form a cycle: x → s → x|s → x → s"),
         ([("x", "t")], None, "unknown vertex 't'"),
         ([("x", "s")], [("t", "x")], "unknown vertex 't'"),
     ],
 )
-def test_graphs_that_are_no_path_are_refused(edges, requests, message):
+def test_bad_graphs_are_refused(edges, requests, message):
     with pytest.raises(OptionError, match=message):
         jc.plan(jc.Graph({"x": 4, "s": 3, "y": 2}, [jc.Edge(*edge) for edge in edges], requests))
 
@@ -150,7 +160,7 @@ def test_isolated_vertices_are_not_requested_and_nothing_is_requested_of_itself(
     graph = jc.Graph({"x": 2, "y": 3, "alone": 4}, [jc.Edge("x", "y")])
     assert graph.requests == (("y", "x"),)
     with pytest.raises(OptionError, match="with respect to itself"):
-        jc.plan(jc.Graph({"x": 2, "y": 3}, [jc.Edge("x", "y")], [("x", "x")]))
+        path(jc.Graph({"x": 2, "y": 3}, [jc.Edge("x", "y")], [("x", "x")]))
 
 
 @pytest.mark.parametrize(
@@ -168,3 +178,16 @@ def test_isolated_vertices_are_not_requested_and_nothing_is_requested_of_itself(
 def test_arguments_of_other_kinds_are_refused(make):
     with pytest.raises((OptionError, SizeError), match=r"\n"):
         make()
+
+
+@pytest.mark.parametrize("structure", [Identity, Negation, Diagonal])
+def test_square_structures_are_known_by_name(structure):
+    name = structure.__name__.lower()
+    assert jc.Link(3, 3, structure=name).local == structure(3)
+    with pytest.raises(SizeError, match=f"structure {name} has 3 inputs and 2 outputs"):
+        jc.Link(3, 2, structure=name)
+
+
+def test_a_negation_in_a_chain_takes_no_multiplications():
+    links = [jc.Link(3, 4), jc.Link(4, 4, structure="negation"), jc.Link(4, 2)]
+    assert jc.plan(jc.Chain(links)).flops == jc.plan([3, 4, 2]).flops == 24

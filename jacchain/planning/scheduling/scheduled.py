@@ -144,7 +144,7 @@ def _with_ways(state: _Planning, *, is_fixed: bool) -> _Planning:
         from jacchain.planning.scheduling.promising import Prospects, is_judged  # NumPy, which short chains do not need
 
         if is_judged(state.chain):
-            every = ways_of_chain(state.chain, most=2 * MOST_WAYS) if _splits(state.chain) <= MOST_WAYS else None
+            every = ways_of_chain(state.chain, most=MOST_AROUND) if _splits(state.chain) <= MOST_WAYS else None
             return state._replace(ways=every, prospects=Prospects(state.chain))
     if _splits(state.chain) > MOST_WAYS:  # each of them is a way
         return state
