@@ -8,9 +8,9 @@ from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import array_shapes
+from jacchain.algebra.structure import Structure, array_shapes
 from jacchain.execution.backend import Backend
-from jacchain.execution.program import Instruction, Program
+from jacchain.execution.program import Instruction, Program, Storage
 from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Source
 
 
@@ -47,7 +47,7 @@ class Binding:
         self.dtype = dtype
         self.backend = backend
         self.memory = backend.bytes(program.workspace) if memory is None else memory
-        self.turn = _first_touching_result(program)
+        self.turn = first_touching_result(program)
         self.point: Array = None
         self.seeds: dict[str, Array] = {}
         self.start = [0]  # the first column or row of the slice being made
@@ -78,23 +78,11 @@ class Binding:
         return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
 
     def _flat(self, storage: int, count: int, result: Array) -> Array:
-        """Return the 1-D array of so many numbers that a storage holds."""
-        place = self.program.storages[storage]
-        if place.offset < 0:
-            first = (-1 - place.offset) // self.dtype.itemsize
-            return result[first : first + count]
-        nbytes = count * self.dtype.itemsize
-        return self.memory[place.offset : place.offset + nbytes].view(self.dtype)
+        return flat(self.program.storages[storage], self.memory, self.dtype, count, result)
 
     def _operand(self, register: int, result: Array) -> Operand:
         structure, storage = self.program.registers[register]
-        shapes = array_shapes(structure)
-        flat = self._flat(storage, sum(map(prod, shapes)), result)
-        arrays, start = [], 0
-        for shape in shapes:
-            arrays.append(flat[start : start + prod(shape)].reshape(shape))
-            start += prod(shape)
-        return Operand(structure, tuple(arrays))
+        return cut(structure, self._flat(storage, sum(map(prod, array_shapes(structure))), result))
 
     def _group(self, step: Instruction, result: Array) -> Group:
         register = self.program.registers[step.result]
@@ -120,7 +108,7 @@ class Binding:
                 self.seeds[step.mode] = out.arrays[0]
                 return ()
             case "slice":
-                return ((_cut, (kernels, self.start, operands[0].arrays[0], out.arrays[0], step.mode == "columns")),)
+                return ((_slice, (kernels, self.start, operands[0].arrays[0], out.arrays[0], step.mode == "columns")),)
             case "multiply":
                 return multiply_calls(kernels, operands[0], operands[1], out, scratch)
             case "expand":
@@ -145,7 +133,7 @@ class Binding:
         apply = source.tangent_calls if "tangent" in (step.op, step.mode) else source.adjoint_calls
         if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
             size = target.shape[1] if step.mode == "tangent" else target.shape[0]
-            return apply(kernels, x, _units(kernels, size, self.dtype), target)
+            return apply(kernels, x, units(kernels, size, self.dtype), target)
         return apply(kernels, x, operands[1].arrays[0], target)
 
     def _scratch(self, step: Instruction, operands: list[Operand], result: Array) -> Array:
@@ -162,14 +150,31 @@ class Binding:
         return self._flat(step.scratch, count, result)
 
 
-def _cut(kernels: Kernels, start: list[int], whole: Array, out: Array, columns: bool) -> None:
+def flat(place: Storage, memory: Array, dtype: Any, count: int, result: Array, /) -> Array:
+    """Return the 1-D array of so many numbers that a storage holds, in the workspace or in the result."""
+    if place.offset < 0:
+        first = (-1 - place.offset) // dtype.itemsize
+        return result[first : first + count]
+    return memory[place.offset : place.offset + count * dtype.itemsize].view(dtype)
+
+
+def cut(structure: Structure, numbers: Array, /) -> Operand:
+    """Return the matrix whose numbers lie in a 1-D array, one of its arrays after the other."""
+    arrays, start = [], 0
+    for shape in array_shapes(structure):
+        arrays.append(numbers[start : start + prod(shape)].reshape(shape))
+        start += prod(shape)
+    return Operand(structure, tuple(arrays))
+
+
+def _slice(kernels: Kernels, start: list[int], whole: Array, out: Array, columns: bool) -> None:
     """Copy the columns or rows of a slice out of a local Jacobian."""
     first = start[0]
     part = whole[:, first : first + out.shape[1]] if columns else whole[first : first + out.shape[0]]
     kernels.copyto(out, part)
 
 
-def _units(kernels: Kernels, size: int, dtype: Any) -> Array:
+def units(kernels: Kernels, size: int, dtype: Any, /) -> Array:
     """Return the identity as a read-only view of 2·size - 1 numbers: entry (i, j) is number size - 1 + j - i."""
     numbers = kernels.xp.zeros(2 * size - 1, dtype)
     numbers[size - 1] = 1
@@ -177,7 +182,7 @@ def _units(kernels: Kernels, size: int, dtype: Any) -> Array:
     return kernels.xp.lib.stride_tricks.as_strided(numbers[size - 1 :], (size, size), (-step, step), writeable=False)
 
 
-def _first_touching_result(program: Program) -> int:
+def first_touching_result(program: Program, /) -> int:
     """Return the number of the first instruction that reads or writes the result's storage."""
     for place, step in enumerate(program.instructions):
         registers = [program.registers[k] for k in (step.result, *step.operands)]

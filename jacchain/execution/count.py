@@ -44,6 +44,14 @@ class CountingKernels:
         self.multiplications += out.size
         return self.kernels.multiply(a, b, out)
 
+    def add(self, a: Array, b: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.add(a, b, out)
+
+    def negative(self, a: Array, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.negative(a, out)
+
     def csr(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
         """Pass on."""
         return self.kernels.csr(data, indices, indptr, shape)
@@ -89,3 +97,7 @@ class CountingKernels:
     def expit(self, a: Array, out: Array) -> object:
         """Pass on."""
         return self.kernels.expit(a, out)
+
+    def special(self, name: str) -> Callable[..., object]:
+        """Pass on."""
+        return self.kernels.special(name)

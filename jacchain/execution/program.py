@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, final
 
+from jacchain.algebra.addition import addition
 from jacchain.algebra.expand import expand_cost
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Structure, stored
@@ -11,25 +12,35 @@ from jacchain.errors import JacchainError
 from jacchain.execution.lanes import FIRST
 from jacchain.planning.slicing import Axis
 
-Op = Literal["point", "seed", "value", "local", "slice", "accumulate", "multiply", "tangent", "adjoint", "expand"]
+States = Literal["point", "seed", "constant", "value", "view"]
+Op = States | Literal["local", "slice", "accumulate", "multiply", "add", "tangent", "adjoint", "expand"]
 
 ALIGNMENT = 64
 """Every buffer starts at a multiple of so many bytes: a cache line, and the widest vector register."""
 
 
-OPERANDS: Final[dict[Op, tuple[int, ...]]] = {
-    "point": (0,),
-    "seed": (0,),
-    "value": (1,),
-    "local": (0, 1, 2),
-    "slice": (1,),
-    "accumulate": (1,),
-    "multiply": (2,),
-    "tangent": (2,),
-    "adjoint": (2,),
-    "expand": (1,),
+ANY: Final = 1 << 30
+"""More registers than any operation reads."""
+
+OPERANDS: Final[dict[Op, range]] = {
+    "point": range(1),
+    "seed": range(1),
+    "constant": range(1),
+    "value": range(1, ANY),
+    "view": range(1, 2),
+    "local": range(ANY),
+    "slice": range(1, 2),
+    "accumulate": range(ANY),
+    "multiply": range(2, 3),
+    "add": range(2, 3),
+    "tangent": range(1, ANY),
+    "adjoint": range(1, ANY),
+    "expand": range(1, 2),
 }
 """How many registers each operation reads."""
+
+UNSOURCED: Final = ("point", "seed", "slice", "multiply", "add", "expand")
+"""The operations that no layer does."""
 
 
 class Register(NamedTuple):
@@ -176,9 +187,7 @@ def verify(program: Program, /) -> None:
     for place, step in enumerate(program.instructions):
         if len(step.operands) not in OPERANDS[step.op]:
             _broken(place, step, f"has {len(step.operands)} operands")
-        if (step.op in ("point", "seed", "slice", "multiply", "expand")) != (step.source == -1) or step.source >= len(
-            program.layers
-        ):
+        if (step.op in UNSOURCED) != (step.source == -1) or step.source >= len(program.layers):
             _broken(place, step, f"names layer {step.source}")
         for operand in step.operands:
             if operand not in live:
@@ -223,7 +232,8 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
     match step.op:
         case "multiply":
             predicted = product(operands[0], operands[1])
-            if (found, step.flops) != (predicted.structure, predicted.cost):
+            cost = predicted.cost if program.registers[step.result].storage >= 0 else 0  # what is constant is made once
+            if (found, step.flops) != (predicted.structure, cost):
                 _broken(place, step, f"is {found}, but {predicted.structure} is predicted")
         case "expand":
             expected = Dense(operands[0].rows, operands[0].columns)
@@ -239,7 +249,14 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
         case "tangent" | "adjoint" | "accumulate" | "seed":
             if not isinstance(found, Dense):
                 _broken(place, step, f"is {found}, not dense")
-        case "point" | "value" | "local":
+        case "add":
+            summed = addition(operands[0], operands[1])
+            cost = summed.cost if program.registers[step.result].storage >= 0 else 0
+            if (found, step.flops) != (summed.structure, cost):
+                _broken(place, step, f"is {found}, but {summed.structure} is predicted")
+        case "constant" if program.registers[step.result].storage >= 0:
+            _broken(place, step, "has storage, though it exists already")
+        case "point" | "constant" | "value" | "view" | "local":
             pass
 
 
@@ -247,15 +264,14 @@ def _check_sharing(program: Program, place: int, step: Instruction, live: set[in
     """Check what the instruction writes to: the result's storage and the scratch space."""
     held = {k: program.registers[k].storage for k in live if program.registers[k].storage >= 0}
     target = program.registers[step.result].storage
+    if step.op == "view":
+        if program.registers[step.operands[0]].storage != target:
+            _broken(place, step, f"is no view of %{step.operands[0]}")
+        return
     for k in (k for k, storage in held.items() if storage == target):
-        if k not in step.operands or k not in step.frees:
+        if k not in step.frees:
             _broken(place, step, f"writes over %{k}, which is still live")
-        if step.op == "multiply":
-            rule = product(*(program.registers[i].structure for i in step.operands)).rule
-            sides = {"left": step.operands[:1], "right": step.operands[1:], "either": step.operands}
-            if k not in sides.get(rule.in_place, ()):
-                _broken(place, step, f"may not write over %{k}")
-        elif step.op not in ("value", "local"):
+        if k in step.operands and k not in _overwritable(program, step):
             _broken(place, step, f"may not write over %{k}")
     if step.scratch >= 0:
         space = program.storages[step.scratch]
@@ -266,11 +282,29 @@ def _check_sharing(program: Program, place: int, step: Instruction, live: set[in
             _broken(place, step, f"needs {needed} numbers of scratch space")
 
 
+def _overwritable(program: Program, step: Instruction) -> tuple[int, ...]:
+    """Return the operands that a step may write over; layers state their own."""
+    structures = [program.registers[k].structure for k in step.operands]
+    match step.op:
+        case "multiply":
+            in_place = product(structures[0], structures[1]).rule.in_place
+        case "add":
+            in_place = addition(structures[0], structures[1]).rule.in_place
+        case _:
+            return step.operands if step.op in ("value", "local") else ()
+    return {"left": step.operands[:1], "right": step.operands[1:], "either": step.operands}.get(in_place, ())
+
+
 def _scratch(program: Program, step: Instruction) -> int:
     """Return the numbers of scratch space that a product needs; layers state their own."""
-    if step.op != "multiply":
-        return 0
-    return product(*(program.registers[i].structure for i in step.operands)).scratch
+    structures = [program.registers[k].structure for k in step.operands]
+    match step.op:
+        case "multiply":
+            return product(structures[0], structures[1]).scratch
+        case "add":
+            return addition(structures[0], structures[1]).scratch
+        case _:
+            return 0
 
 
 def _check_storage(program: Program) -> None:
@@ -281,16 +315,15 @@ def _check_storage(program: Program) -> None:
             apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
             if a.first <= b.last and b.first <= a.last and not apart and min(a.offset, b.offset) >= 0:
                 _broken(a.first, program.instructions[a.first], "overlaps storage that is still held")
+    views = {step.result for step in program.instructions if step.op == "view"}  # these may repeat what they see
     for place, step in enumerate(program.instructions):
         for k in (step.result, *step.operands):
             register = program.registers[k]
             if register.storage < 0:
                 continue
             storage = program.storages[register.storage]
-            if (
-                not storage.first <= place <= storage.last
-                or stored(register.structure) * program.itemsize > storage.size
-            ):
+            size = 0 if k in views else stored(register.structure) * program.itemsize
+            if not storage.first <= place <= storage.last or size > storage.size:
                 _broken(place, step, f"%{k} does not fit its storage")
 
 

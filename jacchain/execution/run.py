@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
 import numpy as np
 
@@ -37,13 +37,28 @@ class Counted(NamedTuple):
     nbytes: int
 
 
+class Bound(Protocol):
+    """A program with its buffers, whose last calls are bound to the array that the result goes into."""
+
+    program: Program
+    backend: Backend
+    dtype: Any
+    groups: list[Group]
+
+    def tail(self, result: Array, /) -> list[Group]:
+        """Return the last groups, bound to a result."""
+
+
+B = TypeVar("B", bound=Bound)
+
+
 @final
 class _Slot:
     """An array for results, and the calls that fill it."""
 
     __slots__ = ("array", "calls", "idle")
 
-    def __init__(self, binding: Binding, shape: tuple[int, ...]) -> None:
+    def __init__(self, binding: Bound, shape: tuple[int, ...]) -> None:
         self.array: Array = binding.backend.kernels.xp.empty(shape, binding.dtype)
         self.calls: Calls = _flatten(binding, binding.tail(self.array))
         self.idle = _references(self)
@@ -61,7 +76,7 @@ COUNTS_REFERENCES: Final = sys.implementation.name == "cpython" and getattr(sys,
 """Whether reference counts tell reliably that an array is not in use; where not, every large result is fresh."""
 
 
-def _flatten(binding: Binding, tail: list[Group]) -> Calls:
+def _flatten(binding: Bound, tail: list[Group]) -> Calls:
     """Return the calls that follow the head; with lanes, one call that runs everything on threads."""
     if binding.program.lanes:
         groups = [*binding.groups, *tail]
@@ -71,10 +86,10 @@ def _flatten(binding: Binding, tail: list[Group]) -> Calls:
 
 
 @final
-class _Workspace:
+class Workspace(Generic[B]):
     """A binding with its result slots; used by one run at a time."""
 
-    def __init__(self, binding: Binding, shape: tuple[int, ...]) -> None:
+    def __init__(self, binding: B, shape: tuple[int, ...]) -> None:
         self.binding = binding
         self.shape = shape
         self.slots: list[_Slot] = []  # made when a result is not written into the caller's array
@@ -141,7 +156,7 @@ class Executable:
         self.backend = backend
         self.rest = remainder(program)
         self.is_small = program.result_bytes <= SMALL
-        self.idle: list[_Workspace] = []  # made with the first call
+        self.idle: list[Workspace[Binding]] = []  # made with the first call
 
     def __call__(
         self,
@@ -216,7 +231,7 @@ class Executable:
         rest = Binding(self.rest, self.sources, self.facts, self.dtype, binding.backend, memory=binding.memory)
         return _Part(rest, small, _flatten(rest, rest.tail(small)))
 
-    def _taken(self) -> _Workspace:
+    def _taken(self) -> Workspace[Binding]:
         try:
             return self.idle.pop()
         except IndexError:
@@ -264,8 +279,8 @@ class Executable:
     def _binding(self, backend: Backend) -> Binding:
         return Binding(self.program, self.sources, self.facts, self.dtype, backend)
 
-    def _workspace(self) -> _Workspace:
-        return _Workspace(self._binding(self.backend), self.shape)
+    def _workspace(self) -> Workspace[Binding]:
+        return Workspace(self._binding(self.backend), self.shape)
 
     def _fill(self, binding: Binding, point: Array, seeds: dict[str, Array] | None) -> None:
         """Copy in what a run depends on."""
@@ -289,7 +304,7 @@ class Executable:
         if not out.flags.writeable:
             raise SizeError("out is read-only", "give an array that can be written to")
 
-    def _into(self, workspace: _Workspace, out: Array) -> Array:
+    def _into(self, workspace: Workspace[Binding], out: Array) -> Array:
         if out.nbytes <= COPIED or not (out.flags.c_contiguous and out.flags.aligned):
             slot = workspace.slot()
             run(slot.calls)

@@ -1,0 +1,1 @@
+"""Programs of branching graphs: nodes with several inputs, paths that meet, several results."""

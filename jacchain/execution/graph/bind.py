@@ -1,0 +1,231 @@
+"""Binding the program of a branching graph: its instructions become calls on fixed buffers."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple, final
+
+from jacchain.algebra.addition import add_calls, addition
+from jacchain.algebra.expand import expand_calls
+from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
+from jacchain.algebra.product import multiply_calls, product
+from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Kronecker, array_shapes
+from jacchain.execution.backend import Backend
+from jacchain.execution.bind import Group, cut, first_touching_result, flat, units
+from jacchain.execution.operation import (
+    VALUE,
+    Applied,
+    FreeOperation,
+    LocalFacts,
+    LocalView,
+    OperationFacts,
+    ValueView,
+)
+from jacchain.execution.program import Instruction, Program
+
+
+class _Local(NamedTuple):
+    """The local Jacobian that an instruction is about: of an operand of a node."""
+
+    node: Applied
+    operand: int
+    facts: LocalFacts
+
+
+@final
+class GraphBinding:
+    """Buffers for one run at a time, and the calls that work on them.
+
+    What has no storage in the program is constant: it is made here, once. The instructions before the first that
+    touches the results are bound once (`head`); those from there on are bound to the array that the results go into.
+    """
+
+    def __init__(
+        self, program: Program, nodes: Sequence[Applied], inputs: Sequence[int], dtype: Any, backend: Backend, /
+    ) -> None:
+        self.program = program
+        self.nodes = nodes
+        self.inputs = inputs
+        self.dtype = dtype
+        self.backend = backend
+        self.memory = backend.bytes(program.workspace)
+        self.turn = first_touching_result(program)
+        self.points: dict[int, Array] = {}
+        self.values: dict[int, Operand] = {}
+        self.states: dict[int, Array] = {}
+        self.facts: dict[int, OperationFacts] = {}
+        self.groups = [self._group(step, None) for step in program.instructions[: self.turn]]
+        self.targets = tuple(self.points.items())
+        self.head: Calls = tuple(call for group in self.groups for call in group.calls)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of workspace that are really held."""
+        return int(self.memory.nbytes)
+
+    def tail(self, result: Array, /) -> list[Group]:
+        """Return the rest of the program, bound to the contiguous array that receives the results."""
+        return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+
+    def _group(self, step: Instruction, result: Array) -> Group:
+        register = self.program.registers[step.result]
+        if step.op == "view":
+            return Group(step, (), self._view(step))
+        if register.storage < 0:
+            self._make_constant(step)
+            return Group(step, (), ())
+        kernels = self.backend.kernels
+        if self.program.storages[register.storage].offset < 0:
+            kernels = self.backend.result_kernels
+        out = self._operand(step.result, result)
+        scratch = self._scratch(step, result)
+        self.values[step.result] = out
+        calls = self._calls(kernels, step, out, scratch)
+        return Group(step, calls, out.arrays)
+
+    def _make_constant(self, step: Instruction) -> None:
+        """Make what does not depend on the point."""
+        xp, structure = self.backend.kernels.xp, self.program.registers[step.result].structure
+        if step.op == "constant":
+            numbers = self.nodes[step.source].constant
+            assert numbers is not None
+            self.states[step.result] = numbers
+            self.values[step.result] = Operand(structure, (numbers.reshape(-1, 1),))
+            return
+        if step.op == "local" and (views := self._local_views(step)) is not None:
+            self.values[step.result] = Operand(structure, views)
+            return
+        out = Operand(structure, tuple(xp.empty(shape, self.dtype) for shape in array_shapes(structure)))
+        run(self._calls(self.backend.kernels, step, out, xp.empty(self._scratch_length(step), self.dtype)))
+        self.values[step.result] = out
+
+    def _local_views(self, step: Instruction) -> Arrays | None:
+        """Return the arrays of a local Jacobian that is made of what it reads, where these have the right shapes."""
+        local = self._local(step)
+        operation = local.node.operation
+        if not local.facts.view or not isinstance(operation, LocalView) or not local.facts.link.is_explicit:
+            return None
+        xs, y = self._read(step)
+        if local.facts.view == "contiguous" and not all(a.flags.c_contiguous for a in (*xs, y) if a is not None):
+            return None
+        return operation.local_views(local.operand, xs, y)
+
+    def _view(self, step: Instruction) -> Arrays:
+        structure = self.program.registers[step.result].structure
+        if step.mode == "":
+            operation, node = self.nodes[step.source].operation, self.nodes[step.source]
+            x = self.states[step.operands[0]]
+            if isinstance(operation, ValueView) and self._facts(step.source).view == "strided":
+                self.states[step.result] = operation.value_view(x)
+            else:
+                self.states[step.result] = x.reshape(node.shape)
+            self.values[step.result] = Operand(structure, ())
+            return ()
+        local = self._local(step)
+        operation = local.node.operation
+        assert isinstance(operation, LocalView)
+        arrays = operation.local_views(local.operand, *self._read(step))
+        if not isinstance(structure, Kronecker):  # products take the others' numbers one after the other
+            assert all(array.flags.c_contiguous for array in arrays), f"{operation.name} gives a strided {structure}"
+        self.values[step.result] = Operand(structure, arrays)
+        return arrays
+
+    def _facts(self, source: int) -> OperationFacts:
+        if source not in self.facts:
+            node = self.nodes[source]
+            assert node.operation is not None
+            self.facts[source] = node.operation.facts(tuple(self.nodes[i].shape for i in node.operands))
+        return self.facts[source]
+
+    def _local(self, step: Instruction) -> _Local:
+        k = int(step.mode.rpartition(":")[2])
+        facts = self._facts(step.source).locals[k]
+        assert facts is not None
+        return _Local(self.nodes[step.source], k, facts)
+
+    def _read(self, step: Instruction) -> tuple[Arrays, Array]:
+        """Return the inputs and the value that a local Jacobian reads; None for those that it does not."""
+        local = self._local(step)
+        xs: list[Array] = [None] * len(local.node.operands)
+        y: Array = None
+        for i, register in zip(local.facts.reads, step.operands, strict=False):
+            if i == VALUE:
+                y = self.states[register]
+            else:
+                xs[i] = self.states[register]
+        return tuple(xs), y
+
+    def _calls(self, kernels: Kernels, step: Instruction, out: Operand, scratch: Array) -> Calls:
+        match step.op:
+            case "point":
+                shape = self.nodes[self.inputs[int(step.mode)]].shape
+                self.states[step.result] = self.points[int(step.mode)] = out.arrays[0].reshape(shape)
+                return ()
+            case "multiply":
+                left, right = (self.values[k] for k in step.operands)
+                return multiply_calls(kernels, left, right, out, scratch)
+            case "add":
+                left, right = (self.values[k] for k in step.operands)
+                return add_calls(kernels, left, right, out, scratch)
+            case "expand":
+                return self._expand_calls(kernels, step, out)
+            case "value":
+                return self._value_calls(kernels, step, out, scratch)
+            case "local":
+                local = self._local(step)
+                assert local.node.operation is not None
+                return local.node.operation.local_calls(kernels, local.operand, *self._read(step), out, scratch)
+            case _:
+                return self._sweep_calls(kernels, step, out)
+
+    def _value_calls(self, kernels: Kernels, step: Instruction, out: Operand, scratch: Array) -> Calls:
+        node = self.nodes[step.source]
+        assert node.operation is not None
+        y = self.states[step.result] = out.arrays[0].reshape(node.shape)
+        return node.operation.value_calls(kernels, tuple(self.states[k] for k in step.operands), y, scratch)
+
+    def _expand_calls(self, kernels: Kernels, step: Instruction, out: Operand) -> Calls:
+        (k,) = step.operands
+        if k in self.states:  # a value, in any strides
+            return ((kernels.copyto, (out.arrays[0].reshape(self.states[k].shape), self.states[k])),)
+        return expand_calls(kernels, self.values[k].structure, self.values[k].arrays, out.arrays[0])
+
+    def _sweep_calls(self, kernels: Kernels, step: Instruction, out: Operand) -> Calls:
+        """Return the calls of an operation that is applied without forming its local Jacobian."""
+        local, target = self._local(step), out.arrays[0]
+        operation, (xs, _) = local.node.operation, self._read(step)
+        assert isinstance(operation, FreeOperation)
+        is_tangent = "tangent" in (step.op, step.mode.partition(":")[0])
+        if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
+            seed = units(kernels, target.shape[1 if is_tangent else 0], self.dtype)
+        else:
+            seed = self.values[step.operands[-1]].arrays[0]
+        apply = operation.tangent_calls if is_tangent else operation.adjoint_calls
+        return apply(kernels, local.operand, xs, seed, target)
+
+    def _scratch_length(self, step: Instruction) -> int:
+        """Return the numbers of workspace that an instruction asks for."""
+        match step.op:
+            case "multiply":
+                left, right = (self.program.registers[k].structure for k in step.operands)
+                return product(left, right).scratch
+            case "add":
+                left, right = (self.program.registers[k].structure for k in step.operands)
+                return addition(left, right).scratch
+            case "value":
+                return self._facts(step.source).scratch
+            case "local":
+                return self._local(step).facts.scratch
+            case _:
+                return 0
+
+    def _scratch(self, step: Instruction, result: Array) -> Array:
+        return None if step.scratch < 0 else self._flat(step.scratch, self._scratch_length(step), result)
+
+    def _flat(self, storage: int, count: int, result: Array) -> Array:
+        return flat(self.program.storages[storage], self.memory, self.dtype, count, result)
+
+    def _operand(self, register: int, result: Array) -> Operand:
+        structure, storage = self.program.registers[register]
+        shapes = array_shapes(structure)
+        return cut(structure, self._flat(storage, sum(map(prod, shapes)), result))

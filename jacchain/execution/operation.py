@@ -1,0 +1,128 @@
+"""What the runner asks of a node of an expression: a map of several inputs, each with a local Jacobian of its own."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, Protocol, final, runtime_checkable
+
+from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
+from jacchain.algebra.rule import Operand
+from jacchain.planning.graph import Link
+
+Shape = tuple[int, ...]
+
+VALUE: Final = -1
+"""Stands among the inputs that a local Jacobian reads for the operation's own value."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFacts:
+    """What is known of the local Jacobian with respect to one input, without any values.
+
+    Attributes
+    ----------
+    link : Link
+        From the input's size to the value's size, with structure and costs.
+    reads : tuple of int
+        The inputs that it is computed from, by position, and -1 for the value; empty where it does not depend on the
+        point, so that it is computed once.
+    view : {"", "contiguous", "any"}
+        Its arrays are views of what it reads and nothing is computed: if that is contiguous, or always.
+    in_place : tuple of int
+        Of what it reads, what it may be written over.
+    scratch : int
+        Numbers of workspace that computing it takes.
+    """
+
+    link: Link
+    reads: tuple[int, ...] = ()
+    view: Literal["", "contiguous", "any"] = ""
+    in_place: tuple[int, ...] = ()
+    scratch: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFacts:
+    """What is known of an operation for given shapes of its inputs, without any values.
+
+    Attributes
+    ----------
+    output : tuple of int
+        Shape of the value.
+    locals : tuple of LocalFacts or None
+        One for each input; None where the derivative is zero everywhere.
+    view : {"", "reshape", "strided"}
+        The value is its only input seen otherwise: the same numbers in the same order, or a view with other strides.
+    in_place : tuple of int
+        Inputs of the value's size that it may be written over.
+    scratch : int
+        Numbers of workspace that computing the value takes.
+    """
+
+    output: Shape
+    locals: tuple[LocalFacts | None, ...]
+    view: Literal["", "reshape", "strided"] = ""
+    in_place: tuple[int, ...] = ()
+    scratch: int = 0
+
+
+@runtime_checkable
+class Operation(Protocol):
+    """A map of arrays as the runner uses it; hashable, and equal to another that does the same.
+
+    Inputs have the stated shapes and any strides; `y` and the arrays of `out` are contiguous.
+    """
+
+    @property
+    def name(self) -> str:
+        """What listings and messages call it."""
+
+    def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
+        """Return the facts for inputs of given shapes; raise SizeError for shapes that it does not take."""
+
+    def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
+        """Return the calls that write the value into y."""
+
+    def local_calls(self, kernels: Kernels, k: int, xs: Arrays, y: Array, out: Operand, scratch: Array, /) -> Calls:
+        """Return the calls that write the local Jacobian with respect to input k into `out`.
+
+        Of xs and y only what the facts say it reads is given; the others are None.
+        """
+
+
+@runtime_checkable
+class ValueView(Operation, Protocol):
+    """An operation whose value is its input seen otherwise."""
+
+    def value_view(self, x: Array, /) -> Array:
+        """Return that view."""
+
+
+@runtime_checkable
+class LocalView(Operation, Protocol):
+    """An operation with a local Jacobian that is made of what it reads."""
+
+    def local_views(self, k: int, xs: Arrays, y: Array, /) -> Arrays:
+        """Return views as the arrays of the local Jacobian with respect to input k."""
+
+
+@runtime_checkable
+class FreeOperation(Operation, Protocol):
+    """An operation that applies its local Jacobian without forming it."""
+
+    def tangent_calls(self, kernels: Kernels, k: int, xs: Arrays, v: Array, out: Array, /) -> Calls:
+        """Return the calls that write J_k v into `out`; v holds a tangent in each column."""
+
+    def adjoint_calls(self, kernels: Kernels, k: int, xs: Arrays, u: Array, out: Array, /) -> Calls:
+        """Return the calls that write u J_k into `out`; u holds an adjoint in each row."""
+
+
+class Applied(NamedTuple):
+    """A node of an expression: an operation on earlier nodes; an input, or a constant, where there is no operation."""
+
+    operation: Operation | None
+    operands: tuple[int, ...]
+    shape: Shape
+    constant: Array | None = None
+    """The numbers of a constant: contiguous, read-only, and of the expression's dtype."""
+    name: str = ""
