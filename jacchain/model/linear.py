@@ -9,10 +9,11 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, Identity, Structure, kronecker, sparse
+from jacchain.algebra.structure import Dense, Identity, kronecker
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, as_parameter, counted, refuse
+from jacchain.model.primitives.axes import grouped, sums
 from jacchain.planning.graph import Link
 
 
@@ -240,9 +241,9 @@ class Sum(Layer):
         if self.axis is not None and not -len(shape) <= self.axis < len(shape):
             refuse(f"at least {self.axis + 1 if self.axis >= 0 else -self.axis} axes")
         before, along, after = around(shape, self.axis)
-        size = prod(shape)
+        size, structure = prod(shape), sums(grouped((before, along, after), (1,), self.name))
         outputs = () if self.axis is None else tuple(n for k, n in enumerate(shape) if k != self.axis % len(shape))
-        link = Link(size, size // along, structure=_sums(before, along, after), name=self.name)
+        link = Link(size, size // along, structure=structure, name=self.name)
         return Facts(inputs=shape, outputs=outputs, link=link, reads="")
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
@@ -268,15 +269,3 @@ def around(shape: Shape, axis: int | None, /) -> tuple[int, int, int]:
         return 1, prod(shape), 1
     k = axis % len(shape)
     return prod(shape[:k]), shape[k], prod(shape[k + 1 :])
-
-
-def _sums(before: int, along: int, after: int) -> Structure:
-    """Return the structure of I⊗1ᵀ⊗I."""
-    if before == 1:
-        return kronecker(Dense(1, along), Identity(after))
-    if after == 1:
-        return kronecker(Identity(before), Dense(1, along))
-    rows = before * after
-    # row (i, k) has ones in the columns (i, j, k)
-    columns = np.arange(before * along * after).reshape(before, along, after).swapaxes(1, 2)
-    return sparse(rows, rows * along, np.arange(rows + 1) * along, columns.reshape(-1))

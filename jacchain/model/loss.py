@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, final
 
-import numpy as np
-
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, Identity, Kronecker, Structure, block_diagonal, sparse, sparse_like
+from jacchain.algebra.structure import Dense
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, as_parameter, constant, described, refuse
-from jacchain.model.linear import around, as_axis
+from jacchain.model.linear import as_axis
+from jacchain.model.primitives import softmax
+from jacchain.model.primitives.softmax import distributions
 from jacchain.planning.graph import Link
 
 
@@ -37,38 +37,17 @@ class Softmax(Layer):
         """Return facts: the shape is kept."""
         if not -len(shape) <= self.axis < len(shape):
             refuse(f"at least {self.axis + 1 if self.axis >= 0 else -self.axis} axes")
-        before, along, after = around(shape, self.axis)
-        size = prod(shape)
-        structure: Structure
-        if after == 1:
-            structure = block_diagonal(before, along, along)
-        elif before == 1:
-            structure = sparse_like(Kronecker(Dense(along, along), Identity(after)))
-        else:
-            # row (p, i, q) has entries in the columns (p, j, q)
-            rows = np.arange(size).reshape(before, along, after).swapaxes(1, 2)
-            columns = np.broadcast_to(rows[:, None], (before, along, after, along))
-            structure = sparse(size, size, np.arange(size + 1) * along, columns.reshape(-1))
-        link = Link(size, size, structure=structure, name=self.name)
-        groups = before * after
+        size, groups = prod(shape), prod(shape) // shape[self.axis]
+        link = Link(size, size, structure=distributions(shape, self.axis), name=self.name)
         return Facts(inputs=shape, outputs=shape, link=link, reads="y", value_in_place=True, value_scratch=groups)
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the exponentials of x less its maximum, and their division by their sum."""
-        xp = kernels.xp
-        before, _, after = around(x.shape, self.axis)
-        x, y, total = (a.reshape(before, -1, after) for a in (x, y, scratch[: before * after]))
-        return (*_shifted_exponentials(kernels, x, 1, y, total, total), (xp.divide, (y, total, y)))
+        return softmax.Softmax(self.axis).value_calls(kernels, (x,), y, scratch)
 
-    def local_calls(self, kernels: Kernels, _x: Array, y: Array, out: Operand, _scratch: Array, /) -> Calls:
+    def local_calls(self, kernels: Kernels, x: Array, y: Array, out: Operand, scratch: Array, /) -> Calls:
         """Return the calls for diag(y) - y yᵀ in every block."""
-        xp = kernels.xp
-        before, along, after = around(y.shape, self.axis)
-        y = y.reshape(before, along, after)
-        blocks = out.arrays[0].reshape(before, along, after, along)  # entry (p, i, q), j
-        diagonal = xp.einsum("piqi->piq", blocks)
-        outer = (xp.multiply, (y[:, :, :, None], y.swapaxes(1, 2)[:, None], blocks))
-        return (outer, (xp.negative, (blocks, blocks)), (xp.add, (diagonal, y, diagonal)))
+        return softmax.Softmax(self.axis).local_calls(kernels, 0, (x,), y, out, scratch)
 
 
 @final

@@ -1,0 +1,220 @@
+"""Elementwise functions of one argument: a table by the names of NumPy's and SciPy's universal functions."""
+
+from dataclasses import dataclass
+from math import log, pi, sqrt
+from sys import float_info
+from typing import Final, final
+
+from jacchain.errors import OptionError, unknown_name
+from jacchain.model.primitives.elementwise import ElementwisePrimitive, Formulas, is_between
+
+ZERO: Final = ""
+"""The derivative of what is constant piece by piece."""
+
+DERIVATIVES: Final[dict[str, str]] = {
+    "positive": "1",
+    "conjugate": "1",
+    "negative": "-1",
+    "square": "x + x",
+    "reciprocal": "-(y * y)",
+    "sqrt": "0.5 / y",
+    "cbrt": "1 / (3 * (y * y))",
+    "exp": "y",
+    "exp2": f"{log(2)!r} * y",
+    "exp10": f"{log(10)!r} * y",
+    "expm1": "exp(x)",  # y + 1 would lose the digits of a small derivative
+    "log": "reciprocal(x)",
+    "log2": f"{1 / log(2)!r} / x",
+    "log10": f"{1 / log(10)!r} / x",
+    "log1p": "reciprocal(1 + x)",
+    "sin": "cos(x)",
+    "cos": "-sin(x)",
+    "tan": "1 + y * y",
+    "arcsin": "1 / sqrt((1 - x) * (1 + x))",
+    "arccos": "-1 / sqrt((1 - x) * (1 + x))",
+    "arctan": "1 / (1 + x * x)",
+    "sinh": "cosh(x)",
+    "cosh": "sinh(x)",
+    "tanh": "1 - y * y",
+    "arcsinh": "1 / sqrt(1 + x * x)",
+    "arccosh": "1 / sqrt((x - 1) * (x + 1))",
+    "arctanh": "1 / ((1 - x) * (1 + x))",
+    "deg2rad": f"{pi / 180!r}",
+    "radians": f"{pi / 180!r}",
+    "rad2deg": f"{180 / pi!r}",
+    "degrees": f"{180 / pi!r}",
+    **dict.fromkeys(
+        ["sign", "floor", "ceil", "rint", "trunc", "logical_not", "isfinite", "isinf", "isnan", "signbit"], ZERO
+    ),
+    "expit": "y * (1 - y)",
+    "logit": "1 / (x * (1 - x))",
+    "log_expit": "expit(-x)",
+    "erf": f"{2 / sqrt(pi)!r} * exp(-(x * x))",
+    "erfc": f"{-2 / sqrt(pi)!r} * exp(-(x * x))",
+    "erfcx": f"2 * (x * y) - {2 / sqrt(pi)!r}",
+    "erfinv": f"{sqrt(pi) / 2!r} * exp(y * y)",
+    "erfcinv": f"{-sqrt(pi) / 2!r} * exp(y * y)",
+    "ndtr": f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x))",
+    "log_ndtr": f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x) - y)",
+    "ndtri": f"{sqrt(2 * pi)!r} * exp(0.5 * (y * y))",
+    "gamma": "y * psi(x)",
+    "gammaln": "psi(x)",
+    "psi": "zeta(2, x)",
+    "dawsn": "1 - 2 * (x * y)",
+    "entr": "-1 - log(x)",
+    "exp1": "-exp(-x) / x",
+    "expi": "exp(x) / x",
+    "j0": "-j1(x)",
+    "i0": "i1(x)",
+}
+"""By name, in terms of the argument x and the value y."""
+
+VALUES: Final[dict[str, str]] = {
+    "positive": "x",
+    "conjugate": "x",
+    "square": "x * x",
+    "logical_not": "equal(x, 0)",
+    **dict.fromkeys(("deg2rad", "radians"), f"{pi / 180!r} * x"),
+    **dict.fromkeys(("rad2deg", "degrees"), f"{180 / pi!r} * x"),
+}
+"""Where the value is not simply the function of that name."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unary(ElementwisePrimitive):
+    """An elementwise function of one argument.
+
+    Parameters
+    ----------
+    function : str
+        Its name in NumPy or SciPy; see `DERIVATIVES`.
+
+    Examples
+    --------
+    >>> Unary("tanh").local(0, [0.0, 1.0]).arrays[0].round(3)
+    array([1.  , 0.42])
+    >>> print(Unary("negative").local(0, [0.0, 1.0]))
+    negation 2
+    """
+
+    function: str
+
+    def __post_init__(self) -> None:
+        if self.function not in DERIVATIVES:
+            unknown_name("elementwise function", self.function, DERIVATIVES)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function
+
+    @property
+    def formulas(self) -> Formulas:
+        """The value and the derivative."""
+        value = VALUES.get(self.function, f"{self.function}(x)")
+        return Formulas(value, (DERIVATIVES[self.function] or None,))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Absolute(ElementwisePrimitive):
+    """x ↦ |x|.
+
+    Parameters
+    ----------
+    at_zero : float
+        The derivative at the kink, from -1 to 1.
+
+    Examples
+    --------
+    >>> Absolute(at_zero=-1.0).local(0, [-3.0, 0.0, 2.0]).arrays[0]
+    array([-1., -1.,  1.])
+    """
+
+    at_zero: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not is_between(-1, self.at_zero, 1):
+            raise OptionError(f"at_zero = {self.at_zero!r} is no subgradient of |x|", "choose a number from -1 to 1")
+
+    @property
+    def formulas(self) -> Formulas:
+        """The value and the derivative."""
+        derivative = f"sign(x) + {float(self.at_zero)!r} * equal(x, 0)" if self.at_zero else "sign(x)"
+        return Formulas("absolute(x)", (derivative,))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Power(ElementwisePrimitive):
+    """x ↦ xⁿ for a fixed exponent.
+
+    Small whole exponents are products, which are faster than powers and exact at zero. A half is the square root.
+
+    Parameters
+    ----------
+    exponent : float
+        n.
+
+    Examples
+    --------
+    >>> Power(3).local(0, [0.0, -2.0]).arrays[0]
+    array([ 0., 12.])
+    """
+
+    exponent: float
+
+    def __post_init__(self) -> None:
+        if not is_between(-float_info.max, self.exponent, float_info.max):
+            raise OptionError(f"exponent {self.exponent!r} is not a finite number", "give a float")
+        object.__setattr__(self, "exponent", float(self.exponent))
+
+    @property
+    def name(self) -> str:
+        """The function with its exponent."""
+        return f"power {self.exponent:g}"
+
+    @property
+    def formulas(self) -> Formulas:
+        """The value and the derivative."""
+        match self.exponent:
+            case 0.0:
+                return Formulas("power(x, 0)", (None,))
+            case 1.0:
+                return Formulas("x", ("1",))
+            case -1.0:
+                return Formulas("reciprocal(x)", (DERIVATIVES["reciprocal"],))
+            case 0.5:
+                return Formulas("sqrt(x)", (DERIVATIVES["sqrt"],))
+            case -0.5:
+                return Formulas("1 / sqrt(x)", ("-0.5 * y / x",))
+            case n:
+                return Formulas(_power(n), (f"{n!r} * {_power(n - 1)}",))
+
+
+LARGEST_PRODUCT: Final = 16
+"""The largest whole exponent that is written as a product; beyond, a power is as fast."""
+
+
+def _power(n: float) -> str:
+    if not n.is_integer() or abs(n) > LARGEST_PRODUCT:
+        return f"power(x, {n!r})"
+    return _product(int(n)) if n > 0 else f"(1 / {_product(-int(n))})"
+
+
+def _product(n: int) -> str:
+    """Return xⁿ by repeated squaring."""
+    if n == 1:
+        return "x"
+    if n == 2:
+        return "(x * x)"
+    return f"square({_product(n // 2)})" if n % 2 == 0 else f"({_product(n - 1)} * x)"
+
+
+UNARY: Final[dict[str, ElementwisePrimitive]] = {
+    **{name: Unary(name) for name in DERIVATIVES},
+    "absolute": Absolute(),
+    "fabs": Absolute(),
+}
+"""The primitive of each universal function of one argument, by its name."""
