@@ -12,8 +12,9 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
-from jacchain.errors import DtypeError, SizeError
+from jacchain.errors import DtypeError, SizeError, TraceError
 from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Shape
+from jacchain.model.array_protocol import Overloaded
 
 L = TypeVar("L", bound="Layer")
 
@@ -49,6 +50,13 @@ class Layer(ABC):
         scratch = np.empty(facts.value_scratch, point.dtype)
         run(layer.value_calls(NUMPY, np.asarray(point, order="C"), y, scratch))
         return y
+
+    @final
+    def __call__(self, x: Any, /) -> Any:
+        """Return the value at x, or in a function that is traced the layer applied to its value x."""
+        from jacchain.model.layer_operation import applied
+
+        return applied(self, x)
 
     @final
     def jacobian(self, x: ArrayLike, /) -> Matrix:
@@ -116,6 +124,9 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     jacchain.errors.DtypeError: the input is int64, which has no derivative
     convert it first, for example with numpy.asarray(x, dtype=float)
     """
+    if isinstance(values, Overloaded):
+        cure = "call the layer or function itself, and differentiate outside"
+        raise TraceError(f"{what} is a traced value, where numbers are needed", cure)
     if isinstance(values, np.ma.MaskedArray):
         raise DtypeError(f"{what} is a masked array", "fill it first, for example with x.filled(0.0)")
     try:

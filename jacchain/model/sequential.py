@@ -1,13 +1,13 @@
 """The composition of layers, and what is known of all of them for one input shape."""
 
 from collections.abc import Iterable
-from typing import final
-
-from numpy.typing import ArrayLike
+from functools import reduce
+from typing import Any, final
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import OptionError, SizeError
 from jacchain.execution.source import Facts, Shape
+from jacchain.model.array_protocol import Overloaded
 from jacchain.model.function import Function
 from jacchain.model.layer import Layer, as_point, counted
 from jacchain.model.linear import Linear
@@ -67,8 +67,10 @@ class Sequential:
         """The layers in order of evaluation."""
         return self._layers
 
-    def __call__(self, x: ArrayLike, /) -> Array:
-        """Return the value at x."""
+    def __call__(self, x: Any, /) -> Any:
+        """Return the value at x, or in a function that is traced the layers applied to its value x."""
+        if isinstance(x, Overloaded):
+            return reduce(lambda value, layer: layer(value), self.layers, x)
         value = as_point(x)
         layers = resolved(self.layers, value)
         facts_at(layers, value.shape)
