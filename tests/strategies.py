@@ -270,3 +270,52 @@ def _square(size: int) -> st.SearchStrategy[Structure]:
     patterns = st.lists(st.booleans(), min_size=size * size, max_size=size * size)
     sparse_ones = patterns.map(lambda mask: _pattern(np.array(mask).reshape(size, size)))
     return st.one_of(st.sampled_from(kinds), sparse_ones)
+
+
+MATRIX = np.array([[0.5, -0.2, 0.1], [0.4, 0.9, -0.3], [-0.6, 0.2, 0.7]])
+
+VECTOR_STEPS = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - 0.5 * b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / (1.5 + b * b),
+    "power": lambda a, b: (1 + a * a) ** np.tanh(b),
+    "sin": lambda a, _: np.sin(a),
+    "exp": lambda a, b: np.exp(-np.abs(a)) * b,
+    "log": lambda a, _: np.log1p(a**2),
+    "same": lambda a, _: +a,
+    "choose": lambda a, b: np.where(a > b, a, np.tanh(b)),
+    "maximum": lambda a, b: np.maximum(a, np.sin(b)),
+    "matrix": lambda a, b: MATRIX @ a + b,
+    "outer": lambda a, b: np.sum(np.outer(a, b), axis=0) / 3,
+    "scale": lambda a, b: a * np.dot(a, b) / 3,
+    "norm": lambda a, b: a / np.sqrt(1 + np.sum(b**2)),
+    "slices": lambda a, b: np.concatenate([a[1:], b[:1]]),
+    "fancy": lambda a, b: a[[2, 0, 0]] - b[::-1],
+    "stack": lambda a, b: np.stack([a, b], axis=1).sum(axis=1),
+    "cumsum": lambda a, b: np.cumsum(a) - b,
+    "einsum": lambda a, b: np.einsum("i,ij->j", a, np.reshape(np.tile(b, 3), (3, 3))) / 3,
+    "solve": lambda a, b: np.linalg.solve(3 * np.eye(3) + np.diag(np.tanh(a)), b),
+    "largest": lambda a, b: a - np.max(b),
+    "convolve": lambda a, b: np.convolve(a, np.tanh(b), "same"),
+}
+"""Functions of two vectors of three numbers, the values of which stay moderate."""
+
+
+class NumpyFunction(NamedTuple):
+    """A function of a vector, made of steps on any earlier values; its last value is the result."""
+
+    steps: tuple[tuple[str, int, int], ...]
+
+    def __call__(self, x):
+        values = [x]
+        for name, i, j in self.steps:
+            values.append(np.tanh(VECTOR_STEPS[name](values[i % len(values)], values[j % len(values)])) * 2)
+        return values[-1] + values[len(values) // 2]
+
+
+def numpy_functions(*, longest: int = 8) -> st.SearchStrategy[NumpyFunction]:
+    """Random functions of a vector of three numbers, with values used several times or not at all."""
+    back = st.integers(0, 7)
+    steps = st.lists(st.tuples(st.sampled_from(sorted(VECTOR_STEPS)), back, back), min_size=1, max_size=longest)
+    return steps.map(tuple).map(NumpyFunction)

@@ -51,7 +51,6 @@ def compare_planners(
     [('optimal', 162), ('forward', 162), ('reverse', 162)]
     """
     chain = as_chain(problem)
-    options = {"tape_limit": tape_limit, "workers": workers, "chunk_size": chunk_size}
     seeds = {"tangents": tangents, "adjoints": adjoints}
     found: list[Rival] = []
     for name in dict.fromkeys(["optimal", *PLANNERS]):
@@ -60,7 +59,17 @@ def compare_planners(
             found.append(Rival(name, None, obstacle, is_skipped=True))
             continue
         try:
-            made = plan(chain, planner=name, memory=memory, itemsize=itemsize, **options, **seeds)
+            made = plan(
+                chain,
+                planner=name,
+                tape_limit=tape_limit,
+                memory=memory,
+                workers=workers,
+                chunk_size=chunk_size,
+                tangents=tangents,
+                adjoints=adjoints,
+                itemsize=itemsize,
+            )
         except InfeasibleError as error:
             found.append(Rival(name, None, error.what))
         else:

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, overload
 
 from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.planning import sweep
 from jacchain.planning.draft import Draft
+from jacchain.planning.elimination.chained import is_path
+from jacchain.planning.elimination.graph_plan import GraphPlan
+from jacchain.planning.elimination.planner import fitting, plan_graph, refuse_options
+from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.exhaustive import exhaustive
 from jacchain.planning.fit import Fit, fit
 from jacchain.planning.graph import Chain, Graph, as_size, chain_of_sizes, path, seeded
@@ -46,11 +50,12 @@ EXACT: Final = ("optimal", "exhaustive")
 """The planners below whose plans no other order goes."""
 
 
+@overload
 def plan(
-    problem: Chain | Graph | Iterable[int],
+    problem: Chain | Iterable[int],
     /,
     *,
-    planner: str = "optimal",
+    planner: str | None = None,
     tape_limit: int | None = None,
     memory: int | str | None = None,
     workers: int | None = None,
@@ -58,15 +63,57 @@ def plan(
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
-) -> Plan:
-    """Find an order in which to accumulate the Jacobian of a chain.
+    seconds: float = 1.0,
+    seed: int = 0,
+    unit_free: bool = False,
+) -> Plan: ...
+
+
+@overload
+def plan(
+    problem: Graph,
+    /,
+    *,
+    planner: str | None = None,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    tangents: int | None = None,
+    adjoints: int | None = None,
+    itemsize: int = 8,
+    seconds: float = 1.0,
+    seed: int = 0,
+    unit_free: bool = False,
+) -> Plan | GraphPlan: ...
+
+
+def plan(
+    problem: Chain | Graph | Iterable[int],
+    /,
+    *,
+    planner: str | None = None,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    tangents: int | None = None,
+    adjoints: int | None = None,
+    itemsize: int = 8,
+    seconds: float = 1.0,
+    seed: int = 0,
+    unit_free: bool = False,
+) -> Plan | GraphPlan:
+    """Find an order in which to accumulate the Jacobian of a chain, or the Jacobians of a graph.
 
     Parameters
     ----------
     problem : Chain, Graph, or iterable of int
-        A chain of links, a graph in which one path joins the request, or the sizes d_0 … d_n of dense links.
-    planner : str
-        One of ``PLANNERS``.
+        A chain of links, the sizes d_0 … d_n of dense links, or a graph.
+    planner : str, optional
+        One of ``PLANNERS`` for chains, "optimal" unless stated; one of ``GRAPH_PLANNERS`` for graphs, "auto" unless
+        stated. A graph in which one path joins the only request is planned as a chain if the planner is one of
+        chains.
     tape_limit : int, optional
         No adjoint of a link whose tape is larger, be it to apply it or to accumulate its local Jacobian.
     memory : int or str, optional
@@ -82,11 +129,17 @@ def plan(
         Plan U·J_n…J_1·V for a V of so many columns and a U of so many rows.
     itemsize : int
         Bytes per number.
+    seconds : float
+        What a search for the order of a graph may take.
+    seed : int
+        Of that search.
+    unit_free : bool
+        Do not count products by an identity or a negation in a graph; a chain's identities are never counted.
 
     Returns
     -------
-    Plan
-        With exact cost, peak, baselines and the reason.
+    Plan or GraphPlan
+        With exact cost, peak, baselines and the reason; a `GraphPlan` of a graph that is not planned as a chain.
 
     Raises
     ------
@@ -106,13 +159,47 @@ def plan(
     >>> small.slicing, small.peak, small.flops
     (Slicing(axis='columns', size=49), 3795456, 32514048)
     """
+    if isinstance(problem, Graph) and not (_is_chain(problem, planner) and not unit_free):
+        own = {"workers": workers, "chunk_size": chunk_size, "tangents": tangents, "adjoints": adjoints}
+        refuse_options({name: value for name, value in own.items() if value is not None})
+        found = plan_graph(
+            problem,
+            planner="auto" if planner is None else planner,
+            seconds=seconds,
+            seed=seed,
+            unit_free=unit_free,
+            tape_limit=tape_limit,
+            itemsize=itemsize,
+        )
+        return fitting(found, None if memory is None else as_bytes(memory))
+    return _of_chain(
+        seeded(as_chain(problem), tangents=tangents, adjoints=adjoints),
+        "optimal" if planner is None else planner,
+        None if tape_limit is None else as_limit(tape_limit, "tape_limit"),
+        None if memory is None else as_bytes(memory),
+        None if workers is None else as_workers(workers),
+        chunk_size,
+        as_size(itemsize, "itemsize"),
+    )
+
+
+def _is_chain(graph: Graph, planner: str | None) -> bool:
+    """Whether a graph is planned as a chain: one path for one request, and a planner of chains."""
+    return is_path(graph) and (planner is None or planner in PLANNERS or planner not in GRAPH_PLANNERS)
+
+
+def _of_chain(
+    whole: Chain,
+    planner: str,
+    tapes: int | None,
+    limit: int | None,
+    crew: int | None,
+    chunk_size: int | None,
+    itemsize: int,
+) -> Plan:
+    """Return the plan of a chain with its seeds."""
     if planner not in tuple(PLANNERS):
         unknown_name("planner", planner, PLANNERS)
-    itemsize = as_size(itemsize, "itemsize")
-    tapes = None if tape_limit is None else as_limit(tape_limit, "tape_limit")
-    limit = None if memory is None else as_bytes(memory)
-    crew = None if workers is None else as_workers(workers)
-    whole = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
     chain = under_tape_limit(whole, tapes)
     found = fit(chain, planner, PLANNERS[planner], memory=limit, itemsize=itemsize, chunk_size=chunk_size)
     costs: dict[str, int | None] = {planner: found.flops} if found.slicing is None else {}

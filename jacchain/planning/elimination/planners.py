@@ -1,0 +1,136 @@
+"""All planners of branching graphs by name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, final
+
+from jacchain.errors import InfeasibleError
+from jacchain.planning.elimination.chained import chained, path_of
+from jacchain.planning.elimination.cuts import lower_bound
+from jacchain.planning.elimination.exact import cheapest_order, exhaustive
+from jacchain.planning.elimination.greedy import forward, markowitz, reverse
+from jacchain.planning.elimination.masks import order_cost
+from jacchain.planning.elimination.move import vertices
+from jacchain.planning.elimination.outcome import Outcome, outcome
+from jacchain.planning.elimination.part import Edges, eliminated, parts, solved
+from jacchain.planning.elimination.problem import Problem
+from jacchain.planning.elimination.state import State, after
+
+
+@final
+class Effort(NamedTuple):
+    """What a search may take: seconds, and the seed of what it tries."""
+
+    seconds: float = 1.0
+    seed: int = 0
+
+
+GraphPlanner = Callable[[Problem, Effort], Outcome]
+Solved = tuple[Edges, tuple[int, ...], bool]
+
+FEW: Final = 14
+"""Interior vertices of a part up to which `auto` looks for the cheapest order of all."""
+
+AUTO_SETS: Final = 30_000
+"""How many sets `auto` looks at for that before it searches instead."""
+
+AUTO_SHARE: Final = 5
+"""`auto` searches for one part in so many of the seconds."""
+
+
+def _forward(problem: Problem, _effort: Effort, /) -> Outcome:
+    return outcome(problem, vertices(forward(problem)))
+
+
+def _reverse(problem: Problem, _effort: Effort, /) -> Outcome:
+    return outcome(problem, vertices(reverse(problem)))
+
+
+def _markowitz(problem: Problem, _effort: Effort, /) -> Outcome:
+    return outcome(problem, vertices(markowitz(problem)))
+
+
+def _exhaustive(problem: Problem, _effort: Effort, /) -> Outcome:
+    return outcome(problem, vertices(exhaustive(problem)))._replace(is_least=True)
+
+
+def _optimal(problem: Problem, _effort: Effort, /) -> Outcome:
+    def solve(part: Problem) -> Solved:
+        return _surely(part) or (*eliminated(part, vertices(cheapest_order(part))), True)
+
+    return solved(problem, solve)
+
+
+def _search(problem: Problem, effort: Effort, /) -> Outcome:
+    return solved(problem, _searcher(problem, effort))
+
+
+def _auto(problem: Problem, effort: Effort, /) -> Outcome:
+    search = _searcher(problem, effort._replace(seconds=effort.seconds / AUTO_SHARE))
+
+    def solve(part: Problem) -> Solved:
+        sure = _surely(part)
+        if sure is not None:
+            return sure
+        if len(part.interior) <= FEW:
+            try:
+                return (*eliminated(part, vertices(cheapest_order(part, limit=AUTO_SETS))), True)
+            except InfeasibleError:
+                pass
+        return search(part)
+
+    return solved(problem, solve)
+
+
+def _searcher(problem: Problem, effort: Effort) -> Callable[[Problem], Solved]:
+    """Return the search of one part, in its share of the seconds by the number of its vertices."""
+    branching = [len(part.interior) for part in parts(problem) if _is_open(part)]
+
+    def solve(part: Problem) -> Solved:
+        if not _is_open(part):
+            return _surely(part) or (*eliminated(part, vertices(list(part.interior))), True)
+        from jacchain.planning.elimination.search import search  # not before there is something to search for
+
+        seconds = effort.seconds * len(part.interior) / sum(branching)
+        return (*eliminated(part, list(search(part, seconds=seconds, seed=effort.seed))), False)
+
+    return solve
+
+
+def _is_open(part: Problem) -> bool:
+    """Whether there is anything to search for."""
+    return len(part.interior) > 1 and path_of(part) is None
+
+
+def _surely(part: Problem) -> Solved | None:
+    """Return the solution of a part that is a path, or for which a textbook order meets the lower bound."""
+    path = path_of(part)
+    if path is not None:
+        return chained(part, path)
+    if len(part.interior) == 1:
+        return (*eliminated(part, vertices(part.interior)), True)
+    bound, is_dense = lower_bound(part), part.is_dense
+    own = State(part).cost if is_dense else 0
+    for textbook in (forward, reverse, markowitz):
+        order = textbook(part)
+        cost = own + order_cost(part, order) if is_dense else after(part, vertices(order)).cost
+        if cost == bound:
+            return (*eliminated(part, vertices(order)), True)
+    return None
+
+
+GRAPH_PLANNERS: Final[Mapping[str, GraphPlanner]] = MappingProxyType(
+    {
+        "forward": _forward,
+        "reverse": _reverse,
+        "markowitz": _markowitz,
+        "search": _search,
+        "optimal": _optimal,
+        "exhaustive": _exhaustive,
+        "auto": _auto,
+    }
+)
+"""Every planner of branching graphs by its name; all share one signature."""
+
+GRAPH_BASELINES: Final = ("forward", "reverse", "markowitz")
+"""The planners that every plan of a graph is compared with."""
