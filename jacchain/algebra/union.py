@@ -130,10 +130,11 @@ def _values(kernels: Kernels, operand: Operand, source: Index, held: Array) -> t
     structure = operand.structure
     if isinstance(structure, Identity | Negation):
         return (), sign(structure)
-    array = operand.arrays[0].reshape(-1)
+    array = operand.arrays[0]
     if not isinstance(structure, Kronecker):
-        return (), array
+        return (), array.reshape(-1)
     values = held[: source.size]
+    # a factor may be a strided view: taking flattens it in every run, reshaping would copy it now
     return ((kernels.take, (array, source, values)),), values
 
 

@@ -44,7 +44,7 @@ class Adjoint(NamedTuple):
 
 
 class Add(NamedTuple):
-    """The sum of two earlier nodes: two paths between the same vertices. It takes no multiplications."""
+    """The sum of two earlier nodes: two paths between the same vertices. Only writing out A⊗B takes multiplications."""
 
     left: int
     right: int

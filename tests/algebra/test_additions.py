@@ -249,3 +249,17 @@ def test_patterns_stated_in_two_ways_are_one_pattern(data):
     written = sparse(stated.rows, stated.columns, *csr_arrays(stated))
     full = stated.nonzeros == stated.rows * stated.columns
     assert addition(stated, written).structure == (Dense(stated.rows, stated.columns) if full else stated)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_factor_that_is_a_strided_view_is_read_when_the_sum_is_made(order):
+    held = np.full((2, 2), np.nan)  # the numbers come after the calls are made
+    left = Operand(Kronecker(Identity(2), Dense(2, 2)), (held.T,))
+    right = Operand(Kronecker(Dense(2, 2), Identity(2)), (held,))
+    operands = (left, right)[::order]
+    predicted = addition(operands[0].structure, operands[1].structure)
+    out = buffers(predicted.structure)
+    calls = add_calls(NUMPY, *operands, out, np.full(predicted.scratch, np.nan))
+    held[...] = [[1.0, 2.0], [3.0, 4.0]]
+    run(calls)
+    assert_allclose(dense_twin(*out), np.kron(np.eye(2), held.T) + np.kron(held, np.eye(2)), **CLOSE)

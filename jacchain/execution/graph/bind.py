@@ -171,6 +171,8 @@ class GraphBinding:
                 return self._expand_calls(kernels, step, out)
             case "value":
                 return self._value_calls(kernels, step, out, scratch)
+            case "local" if not out.arrays:  # an identity has no numbers
+                return ()
             case "local":
                 local = self._local(step)
                 assert local.node.operation is not None

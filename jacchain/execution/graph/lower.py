@@ -146,12 +146,13 @@ class _Writer:
             made = self._own(register, is_dense=request.is_dense, taken=taken)
             taken.add(made)
             found.append(made)
-        for k in request.values:
-            register = self.state(k)
+        # a later value may be made of views of an earlier one, which then has no storage of its own
+        for register in [self.state(k) for k in request.values]:
+            own = register
             if register in taken or register in listing.borrowed or not self._is_owned(register):
-                register = listing.emit("expand", listing.structures[register], (register,))
-            taken.add(register)
-            found.append(register)
+                own = listing.emit("expand", listing.structures[register], (register,))
+            taken.add(own)
+            found.append(own)
         listing.results = tuple(found)
         listing.drop(set(found))
 

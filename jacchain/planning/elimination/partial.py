@@ -99,7 +99,8 @@ def times(problem: Problem, left: Partial, right: Partial, /) -> Partial | None:
 
 def plus(problem: Problem, left: Partial, right: Partial, /) -> Partial:
     """Return left + right, neither of them open."""
-    return Partial(problem.structures.sum(left.number, right.number), Add, left, right)
+    cost, number = problem.structures.sum(left.number, right.number)
+    return Partial(number, Add, left, right, flops=cost)
 
 
 def written(problem: Problem, roots: Iterable[Partial | None], /) -> tuple[list[GraphNode], list[int | None]]:
@@ -139,4 +140,4 @@ def node_of(problem: Problem, partial: Partial, places: Mapping[int, int], /) ->
         return Tangent(partial.link, right, structure, partial.flops)
     if partial.step is Adjoint:
         return Adjoint(left, partial.link, structure, partial.flops)
-    return Add(left, right, structure)
+    return Add(left, right, structure, partial.flops)
