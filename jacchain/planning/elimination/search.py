@@ -45,8 +45,8 @@ def search(problem: Problem, /, *, seconds: float = 1.0, seed: int = 0, steps: i
     """Return moves that cost no more than the best of the orders forward, reverse and markowitz, and mostly much less.
 
     The best of these orders is annealed, and then eliminations of single edges are put in. How many eliminations are
-    tried follows from the seconds, so that equal seeds give equal moves unless the machine is slow or busy. Then seconds
-    shorten the search, and the result depends on the machine. The textbook orders are always found, however long.
+    tried follows from the seconds, so that equal seeds give equal moves unless the machine is slow or busy. Then the
+    seconds shorten the search, and the result depends on the machine. Textbook orders are found however long it takes.
 
     Parameters
     ----------
