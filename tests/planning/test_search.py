@@ -110,12 +110,6 @@ def test_the_search_never_costs_more_than_the_textbook_orders(graph, unit_free, 
     assert found <= min(cost(problem, vertices(order(problem))) for order in (forward, reverse, markowitz))
 
 
-@given(any_graph, st.booleans())
-def test_its_greedy_order_is_the_one_of_markowitz(graph, unit_free):
-    problem = prepared(graph, unit_free=unit_free)
-    assert searching._greedy(problem, searching.rules_of(problem)) == markowitz(problem)
-
-
 @given(any_graph, st.booleans(), seeds)
 def test_a_course_knows_its_costs_and_states_whatever_was_shifted(graph, unit_free, seed):
     problem, rng = prepared(graph, unit_free=unit_free), Random(seed)

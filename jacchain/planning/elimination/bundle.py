@@ -77,6 +77,31 @@ def _owed(problem: Problem, pairs: Pairs) -> int:
     return sum(formed(problem, partial).flops for partial in left.values() if partial.number == OPEN)
 
 
+def price(problem: Problem, into: Mapping[int, Bundle], out: Mapping[int, Bundle], /) -> int:
+    """Return what `joined` costs, without forming anything where there are no open links."""
+    rights, lefts = _kinds(into, problem.sources), _kinds(out, problem.targets)
+    if rights is None or lefts is None:
+        return joined(problem, into, out)[0]
+    cost, product = 0, problem.structures.product
+    for (source, right), count in rights.items():
+        for (target, left), others in lefts.items():
+            if left >= 0 <= right and source & target:  # what passes its operand on is free
+                cost += count * others * product(left, right)[0]
+    return cost
+
+
+def _kinds(edges: Mapping[int, Bundle], masks: Sequence[int]) -> dict[tuple[int, int], int] | None:
+    """Return how many edges have each mask and structure; None where one carries an open link."""
+    found: dict[tuple[int, int], int] = {}
+    for vertex, bundle in edges.items():
+        number = bundle[0].number
+        if number == OPEN or len(bundle) > 1:
+            return None
+        kind = masks[vertex], number
+        found[kind] = found.get(kind, 0) + 1
+    return found
+
+
 def _choices(
     into: Mapping[int, Bundle], out: Mapping[int, Bundle], links: Sequence[Partial]
 ) -> Iterator[Sequence[Partial]]:

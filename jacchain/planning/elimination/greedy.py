@@ -28,6 +28,9 @@ def markowitz(problem: Problem, /) -> list[int]:
     The cost is that of the products with their sizes and structures; of scalars it is the number of predecessors times
     that of successors (Griewank and Reese, *On the calculation of Jacobian matrices by the Markowitz rule*, 1991).
     """
+    if problem.greedy:
+        interior = set(problem.interior)
+        return [vertex for vertex in problem.greedy if vertex in interior]
     if problem.is_dense:
         masks = Masks(problem)
 

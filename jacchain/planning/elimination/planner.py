@@ -1,6 +1,7 @@
 """The door of planning for branching graphs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from operator import index
 
@@ -9,7 +10,7 @@ from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.planning.elimination.cuts import lower_bound
 from jacchain.planning.elimination.graph_plan import GraphPlan, need
 from jacchain.planning.elimination.graph_reason import graph_reason
-from jacchain.planning.elimination.greedy import ORDERS
+from jacchain.planning.elimination.greedy import ORDERS, markowitz
 from jacchain.planning.elimination.masks import order_cost
 from jacchain.planning.elimination.outcome import Outcome
 from jacchain.planning.elimination.part import parts
@@ -81,6 +82,7 @@ def plan_graph(
     itemsize = as_size(itemsize, "itemsize")
     tapes = None if tape_limit is None else as_limit(tape_limit, "tape_limit")
     problem = prepared(graph, unit_free=unit_free, tape_limit=tapes)
+    problem = replace(problem, greedy=tuple(markowitz(problem)))  # what several planners ask for
     found = GRAPH_PLANNERS[planner](problem, effort)
     costs = {name: found.flops if name == planner else _cost(problem, name, effort) for name in GRAPH_BASELINES}
     nodes, roots = written(problem, with_identities(problem, found))

@@ -53,6 +53,9 @@ class Problem:
         Products by an identity or a negation are not counted.
     structures : Structures
         What is known of structures so far; it grows while planners run.
+    greedy : tuple of int
+        The interior vertices in the order in which each is the cheapest to eliminate, once that is known; parts of the
+        problem have theirs in the same order.
     """
 
     graph: Graph
@@ -66,6 +69,7 @@ class Problem:
     requests: tuple[tuple[int, int] | None, ...]
     unit_free: bool = False
     structures: Structures = field(default_factory=Structures, repr=False)
+    greedy: tuple[int, ...] = field(default=(), repr=False)
 
     def is_needed(self, tail: int, head: int, /) -> bool:
         """Whether an edge between two vertices is on the way of a request."""

@@ -1,15 +1,14 @@
 """The search for a cheap order of eliminations: the best of the textbook orders, annealed."""
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from jacchain.planning.elimination.greedy import forward, reverse
+from jacchain.planning.elimination.greedy import forward, markowitz, reverse
 from jacchain.planning.elimination.move import Move, vertices
 from jacchain.planning.elimination.problem import Problem
 from jacchain.planning.elimination.search_annealing import annealed
-from jacchain.planning.elimination.search_bits import Plain, Sized, bits, is_counted, is_scalar
+from jacchain.planning.elimination.search_bits import Plain, Sized, is_counted, is_scalar
 from jacchain.planning.elimination.search_bundles import Bundled
 from jacchain.planning.elimination.search_course import Budget, Cost, Course, Rules
 from jacchain.planning.elimination.search_edges import refined
@@ -69,7 +68,7 @@ def search(problem: Problem, /, *, seconds: float = 1.0, seed: int = 0, steps: i
     budget = Budget(float("inf"), seconds)
     rules = rules_of(problem)
     order, total = min(
-        ((found, _total(rules, found)) for found in (forward(problem), reverse(problem), _greedy(problem, rules))),
+        ((found, _total(rules, found)) for found in (forward(problem), reverse(problem), markowitz(problem))),
         key=lambda pair: pair[1],
     )
     if len(order) < 2 or not 0 < total < float("inf"):
@@ -88,25 +87,6 @@ def rules_of(problem: Problem, /) -> Any_Rules:
     if is_scalar(problem):
         return Plain(problem)
     return Sized(problem) if is_counted(problem) else Bundled(problem)
-
-
-def _greedy(problem: Problem, rules: Any_Rules) -> list[int]:
-    """Return the order of `greedy.markowitz`, found by these rules, which are faster than those that make a plan."""
-    state, order = rules.start, []
-    prices = {vertex: rules.price(state, vertex) for vertex in problem.interior}
-    waiting = [(price, vertex) for vertex, price in prices.items()]
-    heapify(waiting)
-    while waiting:
-        price, vertex = heappop(waiting)
-        if prices.get(vertex) == price:
-            del prices[vertex]
-            order.append(vertex)
-            state, _, near = rules.eliminated(state, vertex)
-            for other in bits(near):
-                if other in prices and (changed := rules.price(state, other)) != prices[other]:
-                    prices[other] = changed
-                    heappush(waiting, (changed, other))
-    return order
 
 
 def _total(rules: Any_Rules, order: Sequence[int]) -> Cost:

@@ -3,7 +3,7 @@
 from typing import final
 
 from jacchain.errors import InfeasibleError
-from jacchain.planning.elimination.bundle import Bundle, added, joined
+from jacchain.planning.elimination.bundle import Bundle, added, joined, price
 from jacchain.planning.elimination.move import Move
 from jacchain.planning.elimination.partial import initial
 from jacchain.planning.elimination.problem import Problem
@@ -74,7 +74,7 @@ class Bundled:
     def price(self, state: Edges, vertex: int, /) -> int | float:
         """Return what eliminating a vertex would cost now."""
         try:
-            return joined(self.problem, *_parts(*state, Move("vertex", vertex))[1:])[0]
+            return price(self.problem, *_parts(*state, Move("vertex", vertex))[1:])
         except InfeasibleError:
             return float("inf")
 

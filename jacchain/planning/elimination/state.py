@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never, final
 
 from jacchain.errors import OptionError
-from jacchain.planning.elimination.bundle import Bundle, added, joined
+from jacchain.planning.elimination.bundle import Bundle, added, joined, price
 from jacchain.planning.elimination.move import Move
 from jacchain.planning.elimination.partial import initial
 from jacchain.planning.elimination.problem import Problem
@@ -62,7 +62,7 @@ class State:
 
     def price(self, vertex: int, /) -> int:
         """Return what eliminating a vertex would cost now."""
-        return self._joined(vertex)[0]
+        return price(self.problem, *self._around(vertex))
 
     def apply(self, move: Move, /) -> int:
         """Apply a move, and return what it costs.
@@ -96,8 +96,11 @@ class State:
         return cost
 
     def _joined(self, vertex: int) -> tuple[int, list[tuple[int, int, Bundle]]]:
-        into = {tail: self.onward[tail][vertex] for tail in self.backward[vertex]}
-        return joined(self.problem, into, self.onward[vertex])
+        return joined(self.problem, *self._around(vertex))
+
+    def _around(self, vertex: int) -> tuple[dict[int, Bundle], dict[int, Bundle]]:
+        """Return what the edges into a vertex and out of it carry."""
+        return {tail: self.onward[tail][vertex] for tail in self.backward[vertex]}, self.onward[vertex]
 
     def _edge(self, move: Move, into: Mapping[int, Bundle], out: Mapping[int, Bundle]) -> int:
         cost, pairs = joined(self.problem, into, out)
