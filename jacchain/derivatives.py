@@ -1,130 +1,29 @@
-"""The front door for people with a model: Jacobian, gradient, Jacobian-vector and vector-Jacobian products."""
+"""The front door: Jacobians, gradients and their products, of plain functions and of compositions of layers."""
 
-from typing import Any, Literal, NamedTuple, final, overload
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, overload
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from jacchain.algebra.kernels import Array
-from jacchain.compiled import Compiled, Key, Options, compiled
-from jacchain.errors import OptionError, SizeError, unknown_name
-from jacchain.execution.program import Program
-from jacchain.execution.run import Counted, Executable
-from jacchain.execution.sliced import Sliced
-from jacchain.execution.source import Shape
-from jacchain.model.layer import Layer, as_point
+from jacchain.compiled import Options
+from jacchain.compositions import Jacobian, composition_jvp, composition_vjp, options_of
+from jacchain.errors import OptionError
+from jacchain.functions.derivative import FunctionDerivative
+from jacchain.functions.options import function_options
+from jacchain.functions.products import function_jvp, function_vjp
+from jacchain.model.layer import Layer
 from jacchain.model.sequential import Sequential
-from jacchain.planning.graph import as_size
-from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS
-from jacchain.planning.scheduling.scheduled import as_workers
-from jacchain.prepared import composition
 from jacchain.products.factored import Factorization
 from jacchain.products.factored import factored as as_factors
 
-
-class _Ready(NamedTuple):
-    """What the last call used: most calls come with the same shape and dtype."""
-
-    shape: Shape
-    dtype: "np.dtype[Any]"
-    run: Executable | Sliced
-
-
-KEPT = 32
-"""Compiled derivatives kept for one composition; the oldest goes first."""
-
-
-_COMPILED: WeakKeyDictionary[Sequential, dict[Key, Compiled]] = WeakKeyDictionary()
-"""What was compiled for each composition; it goes when the composition goes."""
-
-
-@final
-class Jacobian:
-    """The Jacobian of a composition, as a function of the point. Made by `jacobian` and `gradient`.
-
-    Planned and compiled once per shape and dtype of the point; after that a call does arithmetic only.
-    """
-
-    __slots__ = ("_compiled", "_ready", "check", "composition", "is_gradient", "options")
-
-    def __init__(self, f: "Sequential | Layer", options: Options, *, check: bool, is_gradient: bool) -> None:
-        self.composition = composition(f)
-        self.options = options
-        self.check = check
-        self.is_gradient = is_gradient
-        self._compiled = _COMPILED.setdefault(self.composition, {})
-        self._ready: _Ready | None = None
-
-    def __call__(self, x: ArrayLike, /, *, out: Array | None = None) -> Array:
-        """Return the Jacobian at x, of the output's shape followed by x's; a gradient has x's shape.
-
-        Parameters
-        ----------
-        x : array of float32 or float64
-        out : array, optional
-            Receives the result and is returned.
-
-        Raises
-        ------
-        DtypeError
-            x is of integers, complex or otherwise without a derivative.
-        SizeError
-            x or `out` does not have the right shape.
-        NonFiniteError
-            With ``check=True``: NaN or infinity, with the layer's name.
-        """
-        point = as_point(x)
-        ready = self._ready
-        if ready is None or ready.shape != point.shape or ready.dtype != point.dtype:
-            ready = self._ready = _Ready(point.shape, point.dtype, self._at(point).run)
-        return ready.run(point, out=out, check=self.check)
-
-    def plan(self, x: ArrayLike, /) -> Plan:
-        """Return the plan for points of x's shape and dtype."""
-        return self._at(as_point(x)).plan
-
-    def program(self, x: ArrayLike, /) -> Program:
-        """Return the program for points of x's shape and dtype."""
-        return self._at(as_point(x)).run.program
-
-    def count(self, x: ArrayLike, /) -> Counted:
-        """Run once at x and return the multiplications and bytes that it really took."""
-        point = as_point(x)
-        return self._at(point).run.count(point)
-
-    def release(self) -> None:
-        """Drop the plans, programs and buffers kept for this composition; the next call makes them anew."""
-        for found in self._compiled.values():
-            found.run.release()
-        self._compiled.clear()
-        self._ready = None
-
-    def __repr__(self) -> str:
-        wanted = "gradient" if self.is_gradient else "jacobian"
-        return f"{wanted}({self.composition!r}, planner={self.options.planner!r})"
-
-    def _at(self, point: Array) -> Compiled:
-        key = Key(point.shape, point.dtype, self.options, None, None, self.is_gradient)
-        return _remembered(self.composition.layers, self._compiled, point, key)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # buffers and the calls that hold views of them are not copied but made anew
-        return _restored, (self.composition, self.options, self.check, self.is_gradient)
-
-
-def _restored(f: Sequential, options: Options, check: bool, is_gradient: bool) -> Jacobian:
-    return Jacobian(f, options, check=check, is_gradient=is_gradient)
+Function = Callable[..., Any]
 
 
 @overload
-def jacobian(
-    f: "Sequential | Layer",
+def jacobian(  # type: ignore[overload-overlap]  # layers can be called too; the first that fits is meant
+    f: Sequential | Layer,
     /,
     *,
-    planner: str = "optimal",
+    planner: str | None = None,
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
@@ -137,7 +36,7 @@ def jacobian(
 
 @overload
 def jacobian(
-    f: "Sequential | Layer",
+    f: Sequential | Layer,
     /,
     *,
     check: bool = False,
@@ -148,28 +47,58 @@ def jacobian(
 ) -> Factorization: ...
 
 
+@overload
 def jacobian(
-    f: "Sequential | Layer",
+    f: Function,
     /,
     *,
-    planner: str = "optimal",
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    structured: bool = False,
+) -> FunctionDerivative: ...
+
+
+def jacobian(
+    f: Sequential | Layer | Function,
+    /,
+    *,
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
+    structured: bool = False,
     factored: bool = False,
     products: int = 1,
     adjoint_products: int = 0,
-) -> Jacobian | Factorization:
-    """Return the Jacobian of f as a function of the point.
+) -> Jacobian | FunctionDerivative | Factorization:
+    """Return the Jacobian of f as a function of the point, or of f's arguments.
+
+    A plain function is called once for every nesting, shapes and dtypes of its arguments, on values that record what
+    it does; see `jacchain.trace`. Its Jacobian has, for every array of the result, nested like the arguments that are
+    differentiated, an array of the result's shape followed by the argument's.
 
     Parameters
     ----------
-    f : Sequential or Layer
-    planner : str
-        One of the planners: optimal, forward, reverse, meet, inward, waist, preaccumulate, exhaustive.
+    f : Sequential or Layer, or callable
+        A composition of layers, or a plain function made of NumPy's functions.
+    argnums : int or sequence of int
+        Which arguments of a plain function to differentiate by, counted from 0; several in a tuple.
+    planner : str, optional
+        For compositions one of optimal (the default), forward, reverse, meet, inward, waist, preaccumulate,
+        exhaustive; for plain functions one of auto (the default), optimal, search, forward, reverse, markowitz.
+    seconds, seed : float, int
+        What a search for the order of a plain function may take (0.2 unless given), and where it starts.
     check : bool
         Look for NaN and infinity in the value of every layer and after every step, and hold the tangents and adjoints
         of every layer that has both against each other.
@@ -177,7 +106,8 @@ def jacobian(
         No adjoint of a layer whose tape is larger.
     memory : int or str, optional
         Bytes that a call may hold, such as ``"512MiB"``, the layers' own parameters and what their functions make
-        inside not counted. Where no order fits, the Jacobian is made in slices and written into ``out=``.
+        inside not counted. Where no order of a composition fits, the Jacobian is made in slices and written into
+        ``out=``; for a plain function the cheapest order that fits is taken.
     workers : int, optional
         Threads that share the steps of the plan of least makespan, each with one thread of BLAS; states are computed
         first, by the caller's. Handing steps over costs about a tenth of a millisecond a call, so that this pays for
@@ -186,6 +116,8 @@ def jacobian(
         Make the Jacobian in slices of so many columns or rows.
     plan : Plan, optional
         Run this plan, made for links like those of f; the other options are those it was made with.
+    structured : bool
+        Give each Jacobian of a plain function as a `Matrix` of its structure rather than as an array.
     factored : bool
         Keep the Jacobian as factors: the same as `jacchain.factored`, with the `products` and `adjoint_products` that
         are going to be made at each point; of the other options, `tape_limit` and `check` are taken.
@@ -193,11 +125,20 @@ def jacobian(
 
     Returns
     -------
-    Jacobian or Factorization
+    Jacobian, FunctionDerivative or Factorization
         A callable with ``.plan(x)``, ``.program(x)`` and ``.count(x)``.
+
+    Raises
+    ------
+    OptionError
+        Unknown planners, and options of compositions for a plain function or the other way round.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> jacobian(lambda x: np.stack([x[0] * x[1], np.sin(x[1])]))(np.array([2.0, 0.0]))
+    array([[0., 2.],
+           [0., 1.]])
     >>> from jacchain.layers import Linear, Tanh
     >>> f = Sequential([Linear([[1.0, 2.0], [0.0, 1.0]]), Tanh()])
     >>> jacobian(f)([0.0, 0.0])
@@ -206,54 +147,94 @@ def jacobian(
     >>> print(jacobian(f).plan([0.0, 0.0]).bracketing)
     (J2 J1)
     """
-    options = _options(planner, tape_limit, memory, workers, chunk_size, plan)
+    if not isinstance(f, Sequential | Layer):
+        if (workers, chunk_size, plan, factored, products, adjoint_products) != (None, None, None, False, 1, 0):
+            _refuse("workers, chunk_size, plan and factored are for compositions of layers", f)
+        options = function_options(
+            argnums=argnums,
+            planner=planner,
+            seconds=seconds,
+            seed=seed,
+            tape_limit=tape_limit,
+            memory=memory,
+            check=check,
+            structured=structured,
+        )
+        return FunctionDerivative(_function(f), options, "jacobian", with_value=False)
+    _expect_layers_options(argnums, seconds, seed, structured=structured)
+    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan)
     if not factored:
         if (products, adjoint_products) != (1, 0):
             raise OptionError("products are for a Jacobian as factors", "give factored=True too")
-        return Jacobian(f, options, check=check, is_gradient=False)
-    if options != Options(tape_limit=options.tape_limit):
+        return Jacobian(f, chosen, check=check, is_gradient=False)
+    if chosen != Options(tape_limit=chosen.tape_limit):
         raise OptionError("factored=True and options of a Jacobian that is formed", "give tape_limit and check only")
     return as_factors(f, products=products, adjoint_products=adjoint_products, tape_limit=tape_limit, check=check)
 
 
-def _options(
-    planner: str,
-    tape_limit: int | None,
-    memory: int | str | None,
-    workers: int | None,
-    chunk_size: int | None,
-    plan: Plan | None,
-) -> Options:
-    """Return checked options; those that depend on sizes are checked with the first point."""
-    if planner not in tuple(PLANNERS):
-        unknown_name("planner", planner, PLANNERS)
-    if plan is not None and not isinstance(plan, Plan):
-        raise OptionError(f"plan is {plan!r}", "give a jacchain.Plan, such as one of jacchain.plan")
-    if plan is not None and (planner, tape_limit, memory, workers, chunk_size) != ("optimal", *[None] * 4):
-        raise OptionError("a plan and options of another plan", "give either plan=, or options to make one")
-    return Options(
-        planner,
-        None if tape_limit is None else as_limit(tape_limit, "tape_limit"),
-        None if memory is None else as_bytes(memory),
-        None if workers is None else as_workers(workers),
-        None if chunk_size is None else as_size(chunk_size, "chunk_size"),
-        plan,
-    )
+def _function(f: object) -> Function:
+    if not callable(f):
+        raise OptionError(f"{f!r} is no function", "give a callable, a Sequential or a layer")
+    return f
 
 
-def gradient(
-    f: "Sequential | Layer",
+def _refuse(what: str, f: object) -> None:
+    raise OptionError(f"{what}; {getattr(f, '__name__', type(f).__name__)} is a plain function", "leave them out")
+
+
+def _expect_layers_options(argnums: object, seconds: object, seed: object, *, structured: bool) -> None:
+    """Refuse the options of plain functions."""
+    if (argnums, seconds, seed, structured) != (0, None, 0, False):
+        cure = "leave them out, or give a plain function"
+        raise OptionError("argnums, seconds, seed and structured are for plain functions", cure)
+
+
+@overload
+def gradient(  # type: ignore[overload-overlap]  # as above
+    f: Sequential | Layer,
     /,
     *,
-    planner: str = "optimal",
+    planner: str | None = None,
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
-) -> Jacobian:
-    """Return the gradient of a scalar f as a function of the point; it has the point's shape. Options: `jacobian`.
+) -> Jacobian: ...
+
+
+@overload
+def gradient(
+    f: Function,
+    /,
+    *,
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+) -> FunctionDerivative: ...
+
+
+def gradient(
+    f: Sequential | Layer | Function,
+    /,
+    *,
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    plan: Plan | None = None,
+) -> Jacobian | FunctionDerivative:
+    """Return the gradient of a scalar f: of the point's shape, or nested like f's arguments. Options: `jacobian`.
 
     Raises
     ------
@@ -262,103 +243,127 @@ def gradient(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> gradient(lambda p: np.sum(p["w"] ** 2) + p["b"])({"w": np.array([1.0, 2.0]), "b": 3.0})
+    {'w': array([2., 4.]), 'b': array(1.)}
     >>> from jacchain.layers import Square, Sum
     >>> gradient(Sequential([Square(), Sum()]))([[1.0, 2.0], [3.0, 4.0]])
     array([[2., 4.],
            [6., 8.]])
     """
-    options = _options(planner, tape_limit, memory, workers, chunk_size, plan)
-    return Jacobian(f, options, check=check, is_gradient=True)
+    if not isinstance(f, Sequential | Layer):
+        if (workers, chunk_size, plan) != (None, None, None):
+            _refuse("workers, chunk_size and plan are for compositions of layers", f)
+        options = function_options(
+            argnums=argnums,
+            planner=planner,
+            seconds=seconds,
+            seed=seed,
+            tape_limit=tape_limit,
+            memory=memory,
+            check=check,
+        )
+        return FunctionDerivative(_function(f), options, "gradient", with_value=False)
+    _expect_layers_options(argnums, seconds, seed, structured=False)
+    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan)
+    return Jacobian(f, chosen, check=check, is_gradient=True)
+
+
+def value_and_jacobian(
+    f: Function,
+    /,
+    *,
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    check: bool = False,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    structured: bool = False,
+) -> FunctionDerivative:
+    """Return the value of a plain function and its Jacobian, which share what both need. Options: `jacobian`.
+
+    The Jacobian of a function of one number has the shapes of its arguments, as a gradient has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value_and_jacobian(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
+    """
+    options = function_options(
+        argnums=argnums,
+        planner=planner,
+        seconds=seconds,
+        seed=seed,
+        tape_limit=tape_limit,
+        memory=memory,
+        check=check,
+        structured=structured,
+    )
+    return FunctionDerivative(_function(f), options, "jacobian", with_value=True)
 
 
 def jvp(
-    f: "Sequential | Layer", x: ArrayLike, v: ArrayLike, /, *, planner: str = "optimal", check: bool = False
-) -> Array:
+    f: Sequential | Layer | Function, x: Any, v: Any, /, *, planner: str | None = None, check: bool = False
+) -> Any:
     """Return J v, planned as a longer chain J_n…J_1·V.
 
     Parameters
     ----------
-    f : Sequential or Layer
+    f : Sequential, Layer or callable
     x : array of shape s
+        For a plain function also a tuple, which stands for several arguments.
     v : array of shape s, or of shape s + (p,) for p tangents at once
+        Nested like x.
 
     Returns
     -------
     array
-        Of f(x)'s shape t, or of shape t + (p,).
+        Of f(x)'s shape t, or of shape t + (p,); nested like a plain function's result.
 
     Examples
     --------
     >>> from jacchain.layers import Square
     >>> jvp(Square(), [1.0, 2.0], [1.0, 1.0])
     array([2., 4.])
+    >>> import numpy as np
+    >>> jvp(np.multiply, (np.array([1.0, 2.0]), np.array([3.0, 4.0])), (np.ones(2), np.zeros(2)))
+    array([3., 4.])
     """
-    point = as_point(x)
-    seed = as_point(v, "the tangent v")
-    if seed.shape != point.shape and seed.shape[:-1] != point.shape:
-        raise SizeError(
-            f"the tangent v has shape {seed.shape}, but x has shape {point.shape}",
-            f"give shape {point.shape}, or {(*point.shape, 'p')} for p tangents",
-        )
-    count = 1 if seed.shape == point.shape else seed.shape[-1]
-    run = _seeded(f, point, planner, tangents=count).run
-    assert isinstance(run, Executable)
-    result = run(point, seeds={"tangents": seed.reshape(-1, count)}, check=check)
-    return result.reshape(result.shape[:-1]) if seed.shape == point.shape else result
+    if isinstance(f, Sequential | Layer):
+        return composition_jvp(f, x, v, planner=planner or "optimal", check=check)
+    return function_jvp(_function(f), x, v, function_options(planner=planner, check=check))
 
 
 def vjp(
-    f: "Sequential | Layer", x: ArrayLike, u: ArrayLike, /, *, planner: str = "optimal", check: bool = False
-) -> Array:
+    f: Sequential | Layer | Function, x: Any, u: Any, /, *, planner: str | None = None, check: bool = False
+) -> Any:
     """Return uᵀ J, planned as a longer chain U·J_n…J_1.
 
     Parameters
     ----------
-    f : Sequential or Layer
+    f : Sequential, Layer or callable
     x : array of shape s
+        For a plain function also a tuple, which stands for several arguments.
     u : array of f(x)'s shape t, or of shape (q,) + t for q adjoints at once
+        Nested like a plain function's result.
 
     Returns
     -------
     array
-        Of shape s, or of shape (q,) + s.
+        Of shape s, or of shape (q,) + s; nested like x.
 
     Examples
     --------
     >>> from jacchain.layers import Square
     >>> vjp(Square(), [1.0, 2.0], [1.0, 1.0])
     array([2., 4.])
+    >>> import numpy as np
+    >>> vjp(np.multiply, (np.array([1.0, 2.0]), np.array([3.0, 4.0])), np.ones(2))
+    (array([3., 4.]), array([1., 2.]))
     """
-    point = as_point(x)
-    seed = as_point(u, "the adjoint u")
-    outputs = _seeded(f, point, planner, adjoints=1).outputs
-    if seed.shape != outputs and seed.shape[1:] != outputs:
-        raise SizeError(
-            f"the adjoint u has shape {seed.shape}, but f(x) has shape {outputs}",
-            f"give shape {outputs}, or {('q', *outputs)} for q adjoints",
-        )
-    count = 1 if seed.shape == outputs else seed.shape[0]
-    run = _seeded(f, point, planner, adjoints=count).run
-    assert isinstance(run, Executable)
-    result = run(point, seeds={"adjoints": seed.reshape(count, -1)}, check=check)
-    return result.reshape(result.shape[1:]) if seed.shape == outputs else result
-
-
-def _seeded(
-    f: "Sequential | Layer", point: Array, planner: str, *, tangents: int | None = None, adjoints: int | None = None
-) -> Compiled:
-    whole = composition(f)
-    known = _COMPILED.setdefault(whole, {})
-    options = _options(planner, None, None, None, None, None)
-    key = Key(point.shape, point.dtype, options, tangents, adjoints, is_gradient=False)
-    return _remembered(whole.layers, known, point, key)
-
-
-def _remembered(layers: tuple[Layer, ...], known: dict[Key, Compiled], point: Array, key: Key) -> Compiled:
-    found = known.get(key)
-    if found is None:
-        found = compiled(layers, point, key)
-        while len(known) >= KEPT:
-            known.pop(next(iter(known)), None)
-        known[key] = found
-    return found
+    if isinstance(f, Sequential | Layer):
+        return composition_vjp(f, x, u, planner=planner or "optimal", check=check)
+    return function_vjp(_function(f), x, u, function_options(planner=planner, check=check))

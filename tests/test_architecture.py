@@ -11,12 +11,12 @@ import jacchain
 
 PACKAGE = Path(jacchain.__file__).parent
 ROOMS = [
-    *("errors", "algebra", "planning", "execution", "model", "prepared", "compiled", "products", "derivatives"),
-    *("workloads", "interop", "report", "cli"),
+    *("errors", "algebra", "planning", "execution", "model", "prepared", "compiled", "products", "compositions"),
+    *("functions", "blocks", "derivatives", "workloads", "interop", "report", "cli"),
 ]
 """In the order in which imports may point: each room imports from itself and from those before it."""
 
-FACADES = {"layers": "model", "__init__": "cli", "__main__": "cli"}
+FACADES = {"layers": "model", "kinks": "model", "__init__": "cli", "__main__": "cli"}
 """Modules outside the rooms that only hand on names, and the last room they may reach."""
 
 

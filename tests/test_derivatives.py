@@ -13,7 +13,7 @@ from networks import compositions, structured_compositions
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jacchain as jc
-from jacchain.derivatives import _COMPILED
+from jacchain.compositions import _COMPILED
 from jacchain.errors import DtypeError, InfeasibleError, NonFiniteError, OptionError, SizeError
 from jacchain.layers import (
     CrossEntropy,

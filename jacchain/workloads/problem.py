@@ -3,7 +3,8 @@
 from typing import Literal, NamedTuple
 
 from jacchain.algebra.kernels import Array
-from jacchain.derivatives import Jacobian, gradient, jacobian
+from jacchain.compositions import Jacobian
+from jacchain.derivatives import gradient, jacobian
 from jacchain.model.sequential import Sequential
 from jacchain.planning.plan import Plan
 

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from jacchain.algebra.kernels import Array
-from jacchain.derivatives import Jacobian
+from jacchain.compositions import Jacobian
 from jacchain.errors import InfeasibleError
 from jacchain.planning.plan import Plan
 from jacchain.workloads.problem import Problem

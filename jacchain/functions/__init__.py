@@ -1,0 +1,1 @@
+"""Derivatives of plain functions: traced once, planned, and run without calling the function again."""

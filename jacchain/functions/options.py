@@ -1,0 +1,66 @@
+"""What a user may ask of the derivative of a plain function."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jacchain.errors import OptionError, unknown_name
+from jacchain.planning.elimination.planner import as_seconds
+from jacchain.planning.elimination.planners import GRAPH_PLANNERS
+from jacchain.planning.limits import as_bytes, as_limit
+
+
+class FunctionOptions(NamedTuple):
+    """Options of the derivative of a plain function; see `jacchain.jacobian`."""
+
+    argnums: int | tuple[int, ...] = 0
+    planner: str = "auto"
+    seconds: float = 0.2
+    seed: int = 0
+    tape_limit: int | None = None
+    memory: int | None = None
+    check: bool = False
+    structured: bool = False
+
+
+def function_options(
+    *,
+    argnums: int | Sequence[int] = 0,
+    planner: str | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    tape_limit: int | None = None,
+    memory: int | str | None = None,
+    check: bool = False,
+    structured: bool = False,
+) -> FunctionOptions:
+    """Return checked options.
+
+    Raises
+    ------
+    OptionError
+        An unknown planner, limits that are no numbers, argnums that are no numbers or stand there twice.
+    """
+    if planner is not None and planner not in tuple(GRAPH_PLANNERS):
+        unknown_name("planner", planner, GRAPH_PLANNERS)
+    return FunctionOptions(
+        as_argnums(argnums),
+        "auto" if planner is None else planner,
+        FunctionOptions().seconds if seconds is None else as_seconds(seconds),
+        seed,
+        None if tape_limit is None else as_limit(tape_limit, "tape_limit"),
+        None if memory is None else as_bytes(memory),
+        check,
+        structured,
+    )
+
+
+def as_argnums(argnums: int | Sequence[int], /) -> int | tuple[int, ...]:
+    """Return the numbers of arguments, or the number of one."""
+    if isinstance(argnums, int) and type(argnums) is not bool:
+        return argnums
+    found = tuple(argnums) if isinstance(argnums, Sequence) else ()
+    if not found or {type(k) for k in found} != {int}:
+        raise OptionError(f"argnums is {argnums!r}", "give the number of an argument, or several in a tuple")
+    if len(set(found)) < len(found):
+        raise OptionError(f"argnums {found} has a number twice", "give each argument once")
+    return found
