@@ -87,8 +87,8 @@ class FunctionDerivative:
             With ``check=True``: NaN or infinity, with the node's name.
         """
         ready = self._ready
-        leaves: Sequence[Any] = arguments
-        if ready is None or not ready.is_flat or not _fits(ready.key, arguments):
+        leaves = None if ready is None else _like_before(ready, arguments)
+        if ready is None or leaves is None:
             leaves, ready = self._at(arguments)
         found, run = ready.found, ready.found.run
         if self.options.check:
@@ -191,11 +191,12 @@ def _is_flat(tree: Tree) -> bool:
     return all(child == LEAF for child in tree.children)
 
 
-def _fits(key: _Key, arguments: tuple[Any, ...]) -> bool:
-    """Whether every argument is an array like that of a key."""
-    if len(arguments) != len(key.shapes):
-        return False
-    for array, shape, dtype in zip(arguments, key.shapes, key.dtypes, strict=True):
+def _like_before(ready: _Ready, arguments: tuple[Any, ...]) -> Sequence[Array] | None:
+    """Return the arrays of arguments that nest as before, of the same shapes and dtypes; None of any others."""
+    leaves: Sequence[Any] | None = arguments if ready.is_flat else ready.key.tree.leaves(arguments)
+    if leaves is None or len(leaves) != len(ready.key.shapes):
+        return None
+    for array, shape, dtype in zip(leaves, ready.key.shapes, ready.key.dtypes, strict=True):
         if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-            return False
-    return True
+            return None
+    return leaves

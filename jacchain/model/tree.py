@@ -49,6 +49,18 @@ class Tree:
             raise AssertionError(f"{len(leaves)} arrays for a tree of {self.count}")
         return _built(self, iter(leaves))
 
+    def leaves(self, nested: Any, /) -> list[Any] | None:
+        """Return the arrays of something that nests in this very way; None of anything else.
+
+        Examples
+        --------
+        >>> tree = flatten({"w": 1.0, "b": (2.0, 3.0)})[1]
+        >>> tree.leaves({"w": 4.0, "b": (5.0, 6.0)}), tree.leaves({"w": 4.0})
+        ([4.0, 5.0, 6.0], None)
+        """
+        found: list[Any] = []
+        return found if _collected(self, nested, found) else None
+
     def places(self, root: str = "", /) -> list[str]:
         """Return the path of every array from the root, as Python writes it.
 
@@ -124,6 +136,21 @@ def _taken(nested: object, path: str, leaves: list[Any]) -> Tree:
         raise _NoArrayError(path, nested)
     leaves.append(nested)
     return LEAF
+
+
+def _collected(tree: Tree, nested: Any, leaves: list[Any]) -> bool:
+    """Append the arrays of something that nests like a tree; return whether it does."""
+    kind: Any = tree.kind
+    if kind is None:
+        leaves.append(nested)
+        return type(nested) is float or _is_array(nested)
+    if type(nested) is not kind or len(nested) != len(tree.children):
+        return False
+    if kind is dict:
+        if tuple(nested) != tree.keys:
+            return False
+        nested = nested.values()
+    return all(_collected(child, part, leaves) for child, part in zip(tree.children, nested, strict=True))
 
 
 def _is_array(leaf: object) -> bool:

@@ -19,6 +19,12 @@ START: Final = 2e-6
 STEP: Final = 20e-9
 """Seconds of a step of a straight-line program in Python."""
 
+SPARSE: Final = 0.2
+"""The share of a sweep's products that are neither by zero nor shared with other sweeps."""
+
+LONGEST: Final = 4000
+"""Steps up to which a program for one point is planned and compiled, in about a second."""
+
 CALL: Final = 0.8e-6
 """Seconds of an instruction on small arrays."""
 
@@ -90,10 +96,21 @@ def quicker(expression: Expression, options: FunctionOptions, /, *, with_value: 
     if START + STEP * _numbers(expression) > most:
         return None
     scalar = scalarised(expression)
-    if scalar is None or START + 2 * STEP * len(scalar.expression.nodes) > most:  # without the time that a plan takes
+    if scalar is None:
+        return None
+    expected = _expected(scalar)  # without the time that a plan takes
+    if expected > LONGEST or START + STEP * expected > most:
         return None
     found = planned(scalar, expression, options, with_value=with_value)
     return found if found.seconds < most else None
+
+
+def _expected(scalar: ScalarExpression) -> float:
+    """Return about how many steps a program takes: the values, and sweeps from the fewer of inputs and outputs."""
+    nodes = scalar.expression.nodes
+    edges = sum(len(node.operands) for node in nodes)
+    width = min(len(scalar.expression.inputs), len(scalar.expression.outputs))
+    return len(nodes) + SPARSE * edges * width
 
 
 def instructions(expression: Expression, argnums: int | tuple[int, ...], /) -> int:

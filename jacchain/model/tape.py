@@ -1,0 +1,348 @@
+"""The tape: what a function does with numbers, written down step by step, and passed back over in reverse."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jacchain.algebra.kernels import Array
+from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.execution.operation import Operation, Shape
+from jacchain.model.array_protocol import Asked, Overloaded
+from jacchain.model.expression import WIDTH, evaluated
+from jacchain.model.layer import as_point
+from jacchain.model.live import Live, live_numbers
+from jacchain.model.local_jacobian import LocalJacobian, local_jacobian
+from jacchain.model.mask import as_mask, is_comparison
+from jacchain.model.substitution import substituted
+
+
+@final
+class Entry(NamedTuple):
+    """A step: an operation on earlier entries, with its value and its local Jacobians there.
+
+    Attributes
+    ----------
+    operation : Operation or None
+        None for an input, and for a constant.
+    operands : tuple of int
+        Earlier entries.
+    value : array
+    locals : tuple
+        The local Jacobian for each operand; None for a constant operand, and where it is zero everywhere.
+    name : str
+    constant : array or None
+        The value of a constant.
+    """
+
+    operation: Operation | None
+    operands: tuple[int, ...]
+    value: Array
+    locals: tuple[LocalJacobian | None, ...] = ()
+    name: str = ""
+    constant: Array | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Of the value."""
+        return tuple(self.value.shape)
+
+
+@final
+class Variable(Overloaded):
+    """A value on a tape: it has numbers, so code may branch on it. Made by `Tape.variable` and by operations.
+
+    It holds no adjoint: adjoints exist only within one pass over the whole tape in reverse order, in which each is
+    complete before it is passed on, so no pass can take the steps in a wrong order.
+    """
+
+    __slots__ = ("_node", "_tape")
+
+    def __init__(self, tape: "Tape", node: int, /) -> None:
+        self._tape, self._node = tape, node
+
+    @property
+    def value(self) -> Any:
+        """The numbers."""
+        return self._tape._entries[self._node].value[()]
+
+    @property
+    def node(self) -> int:
+        """The number of the entry."""
+        return self._node
+
+    @property
+    def shape(self) -> Shape:
+        """The length of every axis."""
+        return self._tape._entries[self._node].shape
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """The tape's."""
+        found: np.dtype[Any] = self._tape.dtype
+        return found
+
+    def backward(self, *_: object) -> None:
+        """Refuse: a single value cannot pass its adjoint on, as others may still have to add to it."""
+        raise TraceError(
+            f"v{self._node} is asked to pass its adjoint back on its own", "use tape.gradient(output, inputs)"
+        )
+
+    def _apply(self, operation: Operation, operands: tuple[Overloaded, ...], /) -> Any:
+        return self._tape._record(operation, [self._tape._node(operand, operation.name) for operand in operands])
+
+    def _constant(self, numbers: NDArray[Any], /) -> "Variable":
+        return self._tape._constant(numbers)
+
+    def _numbers(self, asked: Asked, /) -> NDArray[Any]:
+        if asked in ("float", "int", "array"):
+            raise TraceError(
+                "plain numbers are asked of a variable (float(), math.sin, numpy.asarray), which the tape would miss",
+                "use NumPy's functions, join by numpy.stack, or take x.value for a constant",
+            )
+        return np.asarray(self.value)
+
+    def __repr__(self) -> str:
+        return f"v{self._node} = {self.value!r}"
+
+
+@final
+class Tape:
+    """A record of what is done with variables: their values and local Jacobians, as the work goes on.
+
+    Every entry's operands come before it, so the order of recording is topological: tangents go forward over the tape,
+    adjoints backward. Where a value is used several times its adjoints add up, as the adjoint of duplication is a sum.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float64 or float32, of every number on it.
+
+    Examples
+    --------
+    >>> tape = Tape()
+    >>> x, y = tape.variable(2.0, "x"), tape.variable(5.0, "y")
+    >>> f = np.log(x) + x * y - np.sin(y)
+    >>> [float(slope) for slope in tape.gradient(f, [x, y])]  # y + 1/x and x - cos y
+    [5.5, 1.7163378145367738]
+    >>> print(tape.table(f, x))
+    entry  operation           value    tangent    adjoint
+    v0     x                       2          1        5.5
+    v1     y                       5          0    1.71634
+    v2     log v0           0.693147        0.5          1
+    v3     multiply v0 v1         10          5          1
+    v4     add v2 v3         10.6931        5.5          1
+    v5     sin v1          -0.958924          0         -1
+    v6     subtract v4 v5    11.6521        5.5          1
+    """
+
+    def __init__(self, *, dtype: Any = float) -> None:
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise OptionError(f"a tape of dtype {self.dtype}", "give float32 or float64")
+        self._entries: list[Entry] = []
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What was recorded, in order. It grows; no entry changes."""
+        return tuple(self._entries)
+
+    def variable(self, value: Any, name: str = "") -> Variable:
+        """Return a variable of a value that derivatives may be asked with respect to.
+
+        Raises
+        ------
+        DtypeError
+            Integers, complex numbers or objects in an array.
+        """
+        plain = float(value) if isinstance(value, int) else value
+        array = np.array(as_point(plain, name or "a variable"), self.dtype)
+        return self._added(Entry(None, (), array, name=name))
+
+    def call(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Return what a function gives for variables, even where it asks for plain arrays at first.
+
+        That is what SciPy's softmax and logsumexp do, and ``numpy.array`` of several variables.
+
+        Examples
+        --------
+        >>> tape = Tape()
+        >>> tape.call(lambda x: np.array([x, 2 * x]), tape.variable(1.0))
+        v3 = array([1., 2.])
+        """
+        with substituted():
+            return function(*arguments)
+
+    def gradient(self, output: Variable, inputs: "Variable | Sequence[Variable]", /) -> Any:
+        """Return the derivatives of one number by reverse accumulation.
+
+        Parameters
+        ----------
+        output : Variable
+            Of one number.
+        inputs : Variable, or several
+            Any variables on the tape, not only those it began with.
+
+        Returns
+        -------
+        array, or list of arrays
+            Of the inputs' shapes.
+
+        Raises
+        ------
+        SizeError
+            The output is not one number.
+        TraceError
+            Values that are not on this tape.
+        """
+        if output.size != 1:
+            raise SizeError(f"the gradient of a value of shape {output.shape}", "give one number, or use jacobian")
+        seed = np.ones((1, 1), self.dtype)
+        return self._by_adjoints(output, inputs, seed, ())
+
+    def jacobian(self, output: Variable, inputs: "Variable | Sequence[Variable]", /) -> Any:
+        """Return the Jacobian, of the output's shape followed by the input's: one adjoint for each output number."""
+        return self._by_adjoints(output, inputs, np.eye(output.size, dtype=self.dtype), output.shape)
+
+    def live(self, *outputs: Variable, tangents: int = 1, adjoints: int = 1) -> Live:
+        """Return the numbers that forward and reverse mode hold; see `live_numbers`."""
+        nodes = [self._node(output, "live") for output in outputs] or [len(self._entries) - 1]
+        itemsize = self.dtype.itemsize
+        return live_numbers(self._entries, nodes, tangents=tangents, adjoints=adjoints, itemsize=itemsize)
+
+    def table(self, output: Variable, along: Variable | None = None, tangent: ArrayLike = 1.0, /) -> str:
+        """Return the textbook's table: every entry's value, tangent and adjoint, in at most 80 columns.
+
+        Parameters
+        ----------
+        output : Variable
+            Of one number; the adjoints are its derivatives.
+        along : Variable, optional
+            The variable that moves; without, there is no column of tangents.
+        tangent : array
+            How it moves: of its shape, or one number for all of its numbers.
+        """
+        node = self._node(output, "the table")
+        if output.size != 1:
+            raise SizeError(f"a table for a value of shape {output.shape}", "give one number")
+        columns: dict[str, list[Array | None]] = {"value": [entry.value for entry in self._entries]}
+        if along is not None:
+            columns["tangent"] = self._tangents(self._node(along, "the table"), tangent)
+        columns["adjoint"] = self._adjoints(node, np.ones((1, 1), self.dtype))
+        return "\n".join(_lines(self._entries, columns))
+
+    def __str__(self) -> str:
+        """Return a listing: entries and values."""
+        return "\n".join(_lines(self._entries, {"value": [entry.value for entry in self._entries]}))
+
+    def _added(self, entry: Entry) -> Variable:
+        entry.value.flags.writeable = False
+        self._entries.append(entry)
+        return Variable(self, len(self._entries) - 1)
+
+    def _constant(self, numbers: NDArray[Any]) -> Variable:
+        array = np.array(numbers, self.dtype)
+        return self._added(Entry(None, (), array, constant=array))
+
+    def _record(self, operation: Operation, operands: Sequence[int]) -> Any:
+        """Add the value of an operation and its local Jacobians; a comparison gives plain booleans instead."""
+        entries = [self._entries[k] for k in operands]
+        xs = tuple(entry.value for entry in entries)
+        y = evaluated(operation, xs)
+        if is_comparison(operation):
+            return as_mask(y)
+        if all(entry.constant is not None for entry in entries):
+            return self._constant(y)
+        found = (
+            None if entry.constant is not None else local_jacobian(operation, k, xs, y)
+            for k, entry in enumerate(entries)
+        )
+        return self._added(Entry(operation, tuple(operands), y, tuple(found)))
+
+    def _node(self, value: object, what: str) -> int:
+        if not isinstance(value, Variable) or value._tape is not self:
+            raise TraceError(f"{what} meets {value!r}, which is not on this tape", "use variables of one tape")
+        return value._node
+
+    def _by_adjoints(self, output: Variable, inputs: "Variable | Sequence[Variable]", seed: Array, shape: Shape) -> Any:
+        node = self._node(output, "the derivative")
+        several = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        wanted = [self._node(one, "the derivative") for one in several]
+        adjoints = self._adjoints(node, seed)
+        found = []
+        for k in wanted:
+            u = adjoints[k]
+            array = np.zeros((len(seed), self._entries[k].value.size), self.dtype) if u is None else u.copy()
+            found.append(array.reshape((*shape, *self._entries[k].shape)))
+        return found[0] if isinstance(inputs, Variable) else found
+
+    def _adjoints(self, node: int, seed: Array) -> list[Array | None]:
+        """Return the adjoints of all entries, in rows: the one pass back over the tape.
+
+        An entry's adjoint is complete when its turn comes, as everything that it is an operand of stands after it.
+        """
+        found: list[Array | None] = [None] * len(self._entries)
+        found[node] = seed
+        for k in range(node, -1, -1):
+            u, entry = found[k], self._entries[k]
+            if u is None:
+                continue
+            for operand, local in zip(entry.operands, entry.locals, strict=True):
+                if local is not None:
+                    share, before = local.adjoints(u), found[operand]
+                    found[operand] = share if before is None else before + share
+        return found
+
+    def _tangents(self, node: int, tangent: ArrayLike) -> list[Array | None]:
+        """Return the tangents of all entries, in columns: the one pass forward over the tape."""
+        shape = self._entries[node].shape
+        if np.shape(tangent) not in (shape, ()):
+            raise SizeError(
+                f"the tangent of v{node} has shape {np.shape(tangent)}, but v{node} has {shape}", "make them equal"
+            )
+        found: list[Array | None] = [None] * len(self._entries)
+        found[node] = np.array(np.broadcast_to(np.asarray(tangent, self.dtype), shape)).reshape(-1, 1)
+        for k, entry in enumerate(self._entries[node + 1 :], node + 1):
+            for operand, local in zip(entry.operands, entry.locals, strict=True):
+                v, before = found[operand], found[k]
+                if local is not None and v is not None:
+                    share = local.tangents(v)
+                    found[k] = share if before is None else before + share
+        return found
+
+
+def _lines(entries: Sequence[Entry], columns: Mapping[str, Sequence[Array | None]]) -> list[str]:
+    """Return a heading and one line for each entry, right-aligned numbers behind what was done."""
+    rows = [(f"v{k}", _done(k, entry), *(_text(c[k]) for c in columns.values())) for k, entry in enumerate(entries)]
+    heading = ("entry", "operation", *columns)
+    cells = [heading, *rows]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(heading))]
+    widths[2:] = [max(width, 9) for width in widths[2:]]
+    room = WIDTH - widths[0] - sum(widths[2:]) - 2 * (len(widths) - 1)
+    widths[1] = min(widths[1], max(room, 12))
+    return [
+        "  ".join(
+            f"{_cut(cell, width):<{width}}" if k < 2 else f"{cell:>{width}}"
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    ]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _done(k: int, entry: Entry) -> str:
+    if entry.operation is not None:
+        return " ".join((entry.operation.name, *(f"v{i}" for i in entry.operands)))
+    return "constant" if entry.constant is not None else entry.name or f"input {k}"
+
+
+def _text(numbers: Array | None) -> str:
+    """Return a number, or the first of several."""
+    if numbers is None:
+        return "0"
+    first = numbers.reshape(-1)[0] + 0  # no -0
+    return f"{first:.6g}" if numbers.size == 1 else f"{first:.4g}, …"
