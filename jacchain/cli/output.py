@@ -47,8 +47,8 @@ def styled(text: str, /) -> str:
 
 
 @contextmanager
-def progress(what: str, stream: TextIO | None = None) -> Iterator[Callable[[], None]]:
-    """Show on a terminal, once a second has passed, that work goes on."""
+def progress(what: str, stream: TextIO | None = None, *, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """Show on a terminal, once a second has passed, that work goes on, and how much of so many ticks is done."""
     from time import monotonic
 
     shown = stream or sys.stderr
@@ -60,10 +60,10 @@ def progress(what: str, stream: TextIO | None = None) -> Iterator[Callable[[], N
 
     start = monotonic()
     with Progress(console=Console(file=shown), transient=True, disable=False) as bar:
-        task = bar.add_task(what, total=None, visible=False)
+        task = bar.add_task(what, total=total, visible=False)
 
         def tick() -> None:
-            bar.update(task, visible=monotonic() - start > 1)
+            bar.update(task, advance=1, visible=monotonic() - start > 1)
 
         yield tick
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jacchain.cli.command import Command, CommandLineError, as_usage, completing, dims, formats, planner
+from jacchain.cli.command import Command, CommandLineError, as_usage, completing, dims, formats
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, progress, styled
 from jacchain.cli.request import plan_from_file, read
-from jacchain.errors import CheckError
+from jacchain.cli.train import TrainingRequest, run_training, trainable
+from jacchain.errors import CheckError, unknown_name
+from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.plan import Plan
+from jacchain.planning.planner import PLANNERS
 
 if TYPE_CHECKING:
     from jacchain.algebra.kernels import Array
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         "jacchain run chain --seed 7 --json",
         "jacchain run --plan plan.json --check     a plan, on random links",
         "jacchain run chain --dims 9,2,9 --plan plan.json",
+        "jacchain run wine --train --plot losses.png",
     ),
 )
 @click.argument(
@@ -51,7 +55,13 @@ if TYPE_CHECKING:
     help="Of all arrays.  [default: the workload's own]",
 )
 @click.option("--check", is_flag=True, help="Compare with central differences; exit code 4 if they differ.")
-@planner(default=None)
+@click.option(
+    "--planner",
+    metavar="NAME",
+    shell_complete=completing(*dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS])),
+    help=f"One of {', '.join(PLANNERS)}; with --train, one of {', '.join(GRAPH_PLANNERS)}.",
+)
+@trainable
 @formats("text", "json")
 def run_command(
     workload: str | None,
@@ -62,12 +72,23 @@ def run_command(
     dtype: Any,
     check: bool,
     planner: str | None,
+    training: TrainingRequest,
     form: str | None,
 ) -> None:
     """Run a built-in problem by a planner, or the order of a plan, beside forward and reverse mode, timed in turn.
 
-    With --plan and no problem, the order runs on random links of the plan's own sizes, structures and costs.
+    With --plan and no problem, the order runs on random links of the plan's own sizes, structures and costs. With
+    --train, a network is trained on three quarters of the wines, and tried on the others.
     """
+    if training.train:
+        _expect_wine(workload, plan_file, dims)
+        settings = training.settings(hidden=hidden, seed=seed, dtype=dtype, planner=planner)
+        run_training(settings, training.plot, form, check=check)
+        return
+    training.refuse()
+    if planner is not None and planner not in PLANNERS:
+        with as_usage():
+            unknown_name("planner", planner, PLANNERS)
     from jacchain.workloads.workload import Settings
     from jacchain.workloads.workload import workload as load
 
@@ -82,6 +103,18 @@ def run_command(
         elif given is not None:
             problem = _replayed(given, Settings(hidden, dims, seed, dtype))
     _show(problem, planner or "optimal", given, check, form)
+
+
+def _expect_wine(workload: str | None, plan_file: str | None, dims: list[int] | None) -> None:
+    """Refuse to train anything else than wine."""
+    if workload != "wine":
+        raise CommandLineError(
+            f"--train with {workload or 'no problem'}",
+            "train on wine, the problem that has real data: run wine --train",
+        )
+    if plan_file is not None or dims is not None:
+        option = "--plan" if plan_file is not None else "--dims"
+        raise CommandLineError(f"{option} and --train together", f"leave out {option}")
 
 
 def _replayed(given: Plan, settings: Any) -> "Problem":

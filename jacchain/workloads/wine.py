@@ -18,21 +18,43 @@ class WineData(NamedTuple):
     targets: NDArray[np.float64]
 
 
-def wine_data() -> WineData:
-    """Return the shipped data, every feature standardised with its mean and sample standard deviation (n - 1).
+class WineTable(NamedTuple):
+    """The data as measured: features of shape 178 × 13, a wine in each row, and classes 0, 1, 2."""
+
+    features: NDArray[np.float64]
+    classes: NDArray[np.intp]
+
+
+def wine_table() -> WineTable:
+    """Return the shipped data as it is.
 
     Source: M. Forina et al., Wine, UCI Machine Learning Repository, 1991, CC BY 4.0.
+
+    Examples
+    --------
+    >>> features, classes = wine_table()
+    >>> features[0, :3].tolist(), int(classes[0])
+    ([14.23, 1.71, 2.43], 0)
+    """
+    text = files("jacchain.workloads").joinpath("data", "wine.csv").read_text()
+    raw = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1)
+    return WineTable(raw[:, :13], raw[:, 13].astype(np.intp))
+
+
+def wine_data() -> WineData:
+    """Return the shipped data, every feature standardised with its mean and sample standard deviation (n - 1).
 
     Examples
     --------
     >>> wine_data().features[:3, 0].round(6).tolist()
     [1.514341, -0.560668, 0.2314]
     """
-    text = files("jacchain.workloads").joinpath("data", "wine.csv").read_text()
-    raw = np.loadtxt(text.splitlines(), delimiter=",", skiprows=1)
-    features = raw[:, :13].T
-    spread = features.std(axis=1, ddof=1, keepdims=True)
-    return WineData((features - features.mean(axis=1, keepdims=True)) / spread, raw[None, :, 13] - 1)
+    table = wine_table()
+    features: NDArray[np.float64] = table.features.T
+    spread: NDArray[np.float64] = features.std(axis=1, ddof=1, keepdims=True)
+    return WineData(
+        (features - features.mean(axis=1, keepdims=True)) / spread, table.classes[None, :].astype(np.float64) - 1
+    )
 
 
 def wine(hidden: int = 16, *, seed: int = 0, dtype: Dtype = "float32") -> Problem:

@@ -1,6 +1,7 @@
 """The same work in jax, where it is installed: compiled, with arrays that already lie on its device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -40,6 +41,29 @@ def wine_gradient(w1: Array, x: Array, w2: Array, t: Array) -> list[Contender]:
     ]
 
 
+def weights_gradient(
+    w1: Array, b1: Array, w2: Array, b2: Array, x: Array, t: Array, *, answer: Callable[[Any], Array]
+) -> list[Contender]:
+    """Return the gradient in all weights and biases, and the same with NumPy weights in and NumPy arrays out."""
+    jax = _jax()
+    if jax is None:
+        return []
+
+    def loss(w1: Any, b1: Any, w2: Any, b2: Any, x: Any, t: Any) -> Any:
+        return ((w2 @ jax.numpy.tanh(w1 @ x + b1) + b2 - t) ** 2).mean()
+
+    compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2, 3)))
+    placed = [jax.device_put(array) for array in (w1, b1, w2, b2, x, t)]
+
+    def with_numpy() -> list[Array]:
+        return [np.asarray(part) for part in compiled(w1, b1, w2, b2, *placed[4:])]
+
+    return [
+        Contender("jax.jit(grad)", "jax", lambda: jax.block_until_ready(compiled(*placed)), "jax", answer),
+        Contender("jax.jit(grad), NumPy in and out", "other", with_numpy, "jax", answer),
+    ]
+
+
 def network_jacobian(x: Array, weights: Sequence[Array]) -> list[Contender]:
     """Return the Jacobian of a network of four layers by forward mode, by reverse mode, and split by hand."""
     jax = _jax()
@@ -75,3 +99,31 @@ def chain_product(matrices: Sequence[Array], steps: Sequence[tuple[int, int]]) -
         return found[-1]
 
     return [_compiled(jax, "jax.jit, same order", product, *matrices)]
+
+
+def function_jacobian(function: Callable[..., Any], x: Array) -> list[Contender]:
+    """Return the Jacobian of a function that takes a module of array functions, by forward and reverse mode."""
+    jax = _jax()
+    if jax is None:
+        return []
+    with_jax = partial(function, xp=jax.numpy)
+    return [_compiled(jax, f"jax.jit({mode})", getattr(jax, mode)(with_jax), x) for mode in ("jacfwd", "jacrev")]
+
+
+def points_jacobian(function: Callable[..., Any], x: Array) -> list[Contender]:
+    """Return the same at many points, and with NumPy arrays in and out."""
+    jax = _jax()
+    if jax is None:
+        return []
+    found: list[Contender] = []
+    for mode in ("jacfwd", "jacrev"):
+        derivative = jax.vmap(getattr(jax, mode)(partial(function, xp=jax.numpy)))
+        name, compiled = f"jax.jit(vmap({mode}))", jax.jit(derivative)
+        found.append(_compiled(jax, name, derivative, x))
+        call = partial(_as_numpy, compiled, x)
+        found.append(Contender(f"{name}, NumPy in and out", "other", call, "jax"))
+    return found
+
+
+def _as_numpy(compiled: Any, x: Array) -> Array:
+    return np.asarray(compiled(x))

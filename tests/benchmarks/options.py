@@ -8,6 +8,8 @@ from typing import NamedTuple
 NAMES = (
     "wine-16",
     "wine-1024",
+    "weights-16",
+    "weights-1024",
     "autoencoder-784",
     "autoencoder-2048",
     "chain-multiply",
@@ -15,10 +17,19 @@ NAMES = (
     "plan-dense",
     "plan-structured",
     "schedule-published",
+    "search-published",
     "schedule-threads",
     "plan-matrix-free",
     "plan-long",
+    "blocks-all",
+    "blocks-two",
     "process",
+    "arm-point",
+    "roe-point",
+    "arm-float64",
+    "arm-float32",
+    "roe-float64",
+    "roe-float32",
 )
 """All rows, in the order in which they are printed."""
 
@@ -42,6 +53,7 @@ class Options(NamedTuple):
     json: Path | None
     plot: Path | None
     published: Path | None
+    graphs: Path | None
 
 
 def parse(arguments: Sequence[str], /) -> Options:
@@ -61,9 +73,11 @@ def parse(arguments: Sequence[str], /) -> Options:
     add("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="also plot the growth of planning (needs matplotlib)")
     add("--published", type=Path, metavar="FILE", help="published chains with their optimal makespans")
+    add("--graphs", type=Path, metavar="FILE", help="published expression graphs with their elimination counts")
     found = parser.parse_args(arguments)
-    if found.published is not None and not found.published.is_file():
-        parser.error(f"there is no file {found.published}")
+    for path in (found.published, found.graphs):
+        if path is not None and not path.is_file():
+            parser.error(f"there is no file {path}")
     wanted = tuple(found.only or [""])
     names = tuple(name for name in NAMES if name.startswith(wanted))
     if not names:
@@ -79,6 +93,7 @@ def parse(arguments: Sequence[str], /) -> Options:
         found.json,
         found.plot,
         found.published,
+        found.graphs,
     )
 
 

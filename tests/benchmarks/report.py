@@ -4,7 +4,18 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from benchmarks import autoencoder, chain, planning, process, schedules, wine
+from benchmarks import (
+    autoencoder,
+    chain,
+    graphs,
+    planning,
+    process,
+    scalar_code,
+    schedules,
+    sequence_space,
+    wine,
+    wine_weights,
+)
 from benchmarks.document import to_json
 from benchmarks.growth import plot
 from benchmarks.machine import load, machine
@@ -15,6 +26,8 @@ from benchmarks.table import details, summary
 ROWS: Mapping[str, Callable[..., Row]] = {
     "wine-16": partial(wine.row, 16),
     "wine-1024": partial(wine.row, 1024),
+    "weights-16": partial(wine_weights.row, 16),
+    "weights-1024": partial(wine_weights.row, 1024),
     "autoencoder-784": partial(autoencoder.row, (784, 256, 32, 256, 784), 6),
     "autoencoder-2048": partial(autoencoder.row, (2048, 512, 16, 512, 2048), 12),
     "chain-multiply": chain.multiply_row,
@@ -24,7 +37,15 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "plan-matrix-free": planning.matrix_free_row,
     "plan-long": planning.long_row,
     "schedule-threads": schedules.threads_row,
+    "blocks-all": partial(sequence_space.row, "all"),
+    "blocks-two": partial(sequence_space.row, "two"),
     "process": process.row,
+    "arm-point": partial(scalar_code.point_row, "arm"),
+    "roe-point": partial(scalar_code.point_row, "roe"),
+    "arm-float64": partial(scalar_code.points_row, "arm", "float64"),
+    "arm-float32": partial(scalar_code.points_row, "arm", "float32"),
+    "roe-float64": partial(scalar_code.points_row, "roe", "float64"),
+    "roe-float32": partial(scalar_code.points_row, "roe", "float32"),
 }
 """What makes each row; each is made only when its turn comes, since peers take long to load and compile."""
 
@@ -35,7 +56,11 @@ def print_report(options: Options, /) -> None:
     for name, fact in known.items():
         print(f"{name:10} {fact}")
     print("\nmedians over interleaved rounds; a ratio is the median of the ratios of rounds\n", flush=True)
-    makers = {**ROWS, "schedule-published": partial(schedules.published_row, options.published)}
+    makers = {
+        **ROWS,
+        "schedule-published": partial(schedules.published_row, options.published),
+        "search-published": partial(graphs.search_row, options.graphs),
+    }
     rows: list[Measured] = []
     for name in options.names:
         rows.append(measure(partial(makers[name], peers=options.peers), options.seconds, options.makes))

@@ -17,7 +17,7 @@ import jacchain as jc
 from benchmarks.contender import Array, Contender
 from benchmarks.race import Times
 from benchmarks.row import Row
-from jacchain.derivatives import Jacobian
+from jacchain.compositions import Jacobian
 from jacchain.layers import Linear, Tanh
 from jacchain.planning.graph import Chain, Link
 from jacchain.planning.planner import plan

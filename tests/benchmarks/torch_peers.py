@@ -1,7 +1,7 @@
 """The same work in torch, where it is installed."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.contender import Array, Contender
@@ -33,6 +33,21 @@ def wine_gradient(w1: Array, x: Array, w2: Array, t: Array) -> list[Contender]:
         return ((w2 @ torch.tanh(w1 @ x) - t) ** 2).mean()
 
     return [_contender(torch, "torch.func.grad", torch.func.grad(loss), w1, x, w2, t)]
+
+
+def weights_gradient(
+    w1: Array, b1: Array, w2: Array, b2: Array, x: Array, t: Array, *, answer: Callable[[Any], Array]
+) -> list[Contender]:
+    """Return the gradient in all weights and biases."""
+    torch = _torch()
+    if torch is None:
+        return []
+
+    def loss(w1: Any, b1: Any, w2: Any, b2: Any, x: Any, t: Any) -> Any:
+        return ((w2 @ torch.tanh(w1 @ x + b1) + b2 - t) ** 2).mean()
+
+    found = _contender(torch, "torch.func.grad", torch.func.grad(loss, argnums=(0, 1, 2, 3)), w1, b1, w2, b2, x, t)
+    return [found._replace(answer=answer)]
 
 
 def network_jacobian(x: Array, weights: Sequence[Array]) -> list[Contender]:
