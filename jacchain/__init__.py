@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jacchain import layers
-    from jacchain.derivatives import gradient, jacobian, jvp, vjp
+    from jacchain.blocks.compose import compose
+    from jacchain.derivatives import gradient, jacobian, jvp, value_and_jacobian, vjp
     from jacchain.errors import JacchainError
+    from jacchain.model.dual import Dual
     from jacchain.model.elementwise import Elementwise
     from jacchain.model.function import Function
+    from jacchain.model.scan import scan
     from jacchain.model.sequential import Sequential
+    from jacchain.model.trace import trace
     from jacchain.planning.graph import Chain, Edge, Graph, Link
     from jacchain.planning.plan import Plan
     from jacchain.planning.planner import plan
@@ -27,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Chain": "jacchain.planning.graph",
+    "Dual": "jacchain.model.dual",
     "Edge": "jacchain.planning.graph",
     "Elementwise": "jacchain.model.elementwise",
     "Function": "jacchain.model.function",
@@ -35,6 +40,7 @@ _HOMES = {
     "Link": "jacchain.planning.graph",
     "Plan": "jacchain.planning.plan",
     "Sequential": "jacchain.model.sequential",
+    "compose": "jacchain.blocks.compose",
     "factored": "jacchain.products.factored",
     "gauss_newton": "jacchain.products.gram",
     "gradient": "jacchain.derivatives",
@@ -46,11 +52,15 @@ _HOMES = {
     "plan_factored": "jacchain.planning.several.factored",
     "plan_gram": "jacchain.planning.several.gram",
     "plan_several": "jacchain.planning.several.several",
+    "scan": "jacchain.model.scan",
+    "trace": "jacchain.model.trace",
+    "value_and_jacobian": "jacchain.derivatives",
     "vjp": "jacchain.derivatives",
 }
 
 __all__ = [
     "Chain",
+    "Dual",
     "Edge",
     "Elementwise",
     "Function",
@@ -59,6 +69,7 @@ __all__ = [
     "Link",
     "Plan",
     "Sequential",
+    "compose",
     "factored",
     "gauss_newton",
     "gradient",
@@ -70,6 +81,9 @@ __all__ = [
     "plan_factored",
     "plan_gram",
     "plan_several",
+    "scan",
+    "trace",
+    "value_and_jacobian",
     "vjp",
 ]
 
