@@ -8,11 +8,15 @@ from typing import Any, Final
 import click
 
 from jacchain.errors import JacchainError, OptionError, SizeError, unknown_name
+from jacchain.planning.elimination.planner import as_seconds
+from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.graph import as_size
 from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.planner import PLANNERS, as_chain
 
 USAGE: Final = 2
+
+ALL_PLANNERS: Final = tuple(dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS]))
 
 
 class _WithExamples:
@@ -87,9 +91,9 @@ def _sizes(_ctx: click.Context, _option: click.Parameter, text: str | None) -> l
 
 
 def _planner(_ctx: click.Context, _option: click.Parameter, name: str | None) -> str | None:
-    if name is not None and name not in PLANNERS:
+    if name is not None and name not in ALL_PLANNERS:
         with as_usage():
-            unknown_name("planner", name, PLANNERS)
+            unknown_name("planner", name, ALL_PLANNERS)
     return name
 
 
@@ -102,6 +106,16 @@ def _seeds(_ctx: click.Context, option: click.Parameter, count: int | None) -> i
 def _at_least_one(_ctx: click.Context, option: click.Parameter, count: int | None) -> int | None:
     with as_usage():
         return None if count is None else as_size(count, str(option.name))
+
+
+def _seconds(_ctx: click.Context, _option: click.Parameter, seconds: float | None) -> float | None:
+    with as_usage():
+        return None if seconds is None else as_seconds(seconds)
+
+
+def _seed(_ctx: click.Context, _option: click.Parameter, seed: int | None) -> int | None:
+    with as_usage():
+        return None if seed is None else as_limit(seed, "seed")
 
 
 def _tapes(_ctx: click.Context, _option: click.Parameter, limit: int | None) -> int | None:
@@ -119,16 +133,15 @@ def dims(help_text: str) -> Callable[[Any], Any]:
     return click.option("--dims", callback=_sizes, metavar="D0,D1,...", help=help_text)
 
 
-def planner(default: str | None = "optimal") -> Callable[[Any], Any]:
+def planner() -> Callable[[Any], Any]:
     """Return the option of a planner."""
     return click.option(
         "--planner",
-        default=default,
-        show_default=default is not None,
         metavar="NAME",
         callback=_planner,
-        shell_complete=completing(*PLANNERS),
-        help=f"One of {', '.join(PLANNERS)}.",
+        shell_complete=completing(*ALL_PLANNERS),
+        help=f"One of {', '.join(PLANNERS)}; for a graph that branches {', '.join(GRAPH_PLANNERS)}.  "
+        "[default: optimal; auto]",
     )
 
 
@@ -156,6 +169,19 @@ LIMITS: Final = together(
     ),
 )
 """The options of limits."""
+
+
+SEARCHES: Final = together(
+    click.option("--seconds", type=float, metavar="S", callback=_seconds, help="What a search for a graph may take."),
+    click.option("--seed", type=int, metavar="N", callback=_seed, help="Of that search."),
+    click.option(
+        "--unit-free",
+        is_flag=True,
+        default=None,
+        help="Do not count a graph's products by identities and negations.",
+    ),
+)
+"""The options of planners of graphs."""
 
 
 def formats(*words: str) -> Callable[[Any], Any]:

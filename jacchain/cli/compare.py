@@ -3,7 +3,7 @@
 from jacchain.cli.command import Command, formats
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, styled
-from jacchain.cli.request import Request, requested
+from jacchain.cli.request import ChainComparison, GraphComparison, Request, requested
 
 
 @main_group.command(
@@ -15,23 +15,40 @@ from jacchain.cli.request import Request, requested
         "jacchain compare chain.json --tape-limit 10000",
         "jacchain compare chain.json --memory 64MiB --format csv",
         "jacchain compare chain.json --workers 4 --json",
+        "jacchain compare graph.json --seconds 5",
     ),
 )
 @requested
 @formats("text", "json", "csv")
 def compare_command(request: Request, form: str | None) -> None:
-    """Show what every planner makes of the chain of the sizes, or of FILE, under the same limits.
+    """Show what every planner makes of the chain of the sizes, or of the chain or graph of FILE, under the same limits.
 
     Multiplications, their ratio to the least, the peak in bytes, the depth (steps that wait for one another), and
     with --workers the makespan. A planner that has no order under the limits is infeasible, for the reason below.
     """
+    found = request.compared()
+    echo(_chain(found, form) if isinstance(found, ChainComparison) else _graph(found, form))
+
+
+def _chain(found: ChainComparison, form: str | None) -> str:
     from jacchain.report.comparison import comparison_csv, comparison_json, comparison_text
 
-    chain, rivals = request.compared()
     match form:
         case "json":
-            echo(comparison_json(chain, rivals))
+            return comparison_json(*found)
         case "csv":
-            echo(comparison_csv(rivals))
+            return comparison_csv(found.rivals)
         case _:
-            echo(styled(comparison_text(chain, rivals)))
+            return styled(comparison_text(*found))
+
+
+def _graph(found: GraphComparison, form: str | None) -> str:
+    from jacchain.report.graphs.comparison import graph_comparison_csv, graph_comparison_json, graph_comparison_text
+
+    match form:
+        case "json":
+            return graph_comparison_json(*found)
+        case "csv":
+            return graph_comparison_csv(found.rivals)
+        case _:
+            return styled(graph_comparison_text(*found))

@@ -15,16 +15,17 @@ from jacchain.cli.request import Request, requested
         "jacchain explain chain.json --memory 64MiB",
         "jacchain explain plan.json",
         "jacchain explain chain.json --planner reverse --format csv",
+        "jacchain explain graph.json",
     ),
 )
 @requested
-@planner(default=None)
+@planner()
 @formats("text", "json", "csv")
 def explain_command(request: Request, planner: str | None, form: str | None) -> None:
-    """Explain the plan of the sizes, or of FILE: a chain, or a plan that jacchain plan -o has written.
+    """Explain the plan of the sizes, or of FILE: a chain, a graph, or a plan that jacchain plan -o has written.
 
-    The bracketing as a tree; the steps with sizes, structure, how they are done, multiplications and the bytes held;
-    and what decided.
+    The bracketing as a tree, or the vertices of a graph in the order in which they are eliminated; the steps with
+    sizes, structure, how they are done, multiplications and the bytes held; and what decided.
     """
     found = request.planned_or_read(planner)
     match form:

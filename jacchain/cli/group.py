@@ -16,6 +16,7 @@ from jacchain.cli.command import Group
         "jacchain compare --dims 9,2,9,9       all planners side by side",
         "jacchain run wine --check             run a real gradient and check it",
         "jacchain plot tree plan.json -o t.png draw a plan",
+        "jacchain plan graph.json              the same for a graph that branches",
         'eval "$(jacchain completion bash)"    complete words in this shell',
     ),
     epilog="Exit codes: 0 done, 1 a wrong file or an error, 2 a wrong command line, 3 no order is possible, "

@@ -6,13 +6,14 @@ from jacchain.cli.command import Command, CommandLineError, formats, planner
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, styled, write_whole
 from jacchain.cli.request import Request, requested
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.plan import Plan
 
 
 @main_group.command(
     "plan",
     cls=Command,
-    short_help="Plan a chain of sizes, or of a file.",
+    short_help="Plan a chain of sizes, or the chain or graph of a file.",
     examples=(
         "jacchain plan --dims 13,16,1",
         "jacchain plan --dims 784,256,32,256,784 --planner reverse",
@@ -20,6 +21,7 @@ from jacchain.planning.plan import Plan
         "jacchain plan chain.toml --tape-limit 10000 --workers 4 --json",
         "jacchain plan chain.json -o plan.json && jacchain run --plan plan.json",
         "jacchain plan chain.json --format dot | dot -Tsvg > plan.svg",
+        "jacchain plan graph.json --planner search --seconds 5",
         "cat chain.json | jacchain plan -",
     ),
 )
@@ -27,10 +29,10 @@ from jacchain.planning.plan import Plan
 @planner()
 @formats("text", "json", "dot", "mermaid", "csv")
 @click.option("-o", "--output", metavar="FILE", help="Write the plan there too: as JSON, or in another --format.")
-def plan_command(request: Request, planner: str, form: str | None, output: str | None) -> None:
-    """Plan the chain of the sizes, or of FILE.
+def plan_command(request: Request, planner: str | None, form: str | None, output: str | None) -> None:
+    """Plan the chain of the sizes, or the chain or graph of FILE.
 
-    FILE is JSON or TOML of schema jacchain.chain/v1, or jcdp's JSON; - is standard input.
+    FILE is JSON or TOML of schema jacchain.chain/v1 or jacchain.graph/v1, or jcdp's JSON; - is standard input.
     """
     if output in ("", "-"):
         raise CommandLineError(f"--output is {output!r}, not a file", "leave it out to print only")
@@ -41,7 +43,7 @@ def plan_command(request: Request, planner: str, form: str | None, output: str |
     echo(_printed(found, form or "text"))
 
 
-def _printed(found: Plan, form: str) -> str:
+def _printed(found: Plan | GraphPlan, form: str) -> str:
     match form:
         case "json":
             return found.to_json()

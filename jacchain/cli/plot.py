@@ -1,5 +1,6 @@
 """``jacchain plot``."""
 
+import os
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -9,26 +10,33 @@ from jacchain.cli.group import main_group
 from jacchain.cli.output import write_whole
 from jacchain.cli.request import Request, requested
 from jacchain.errors import unknown_name
+from jacchain.planning.elimination.graph_plan import GraphPlan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jacchain.planning.plan import Plan
 
-KINDS: Final = ("tree", "bars", "table", "gantt", "memory", "pareto")
+KINDS: Final = ("tree", "graph", "bars", "table", "gantt", "memory", "pareto")
 
 LONGEST: Final = 400
 """Links up to which a table is drawn."""
 
-HELP: Final = """Draw the plan of the sizes, or of FILE: a chain, or a plan that jacchain plan -o has written.
+OF_GRAPHS: Final = ("graph", "bars", "memory")
+"""What can be drawn of a graph that branches."""
+
+HELP: Final = """Draw the plan of the sizes, or of FILE: a chain, a graph, or a plan that jacchain plan -o has written.
 
 \b
 tree    the bracketing, with the multiplications of every step
+graph   a graph, with the order in which its vertices are eliminated
 bars    what every planner costs
 table   the least cost of every interval of links, and where it splits
 gantt   which worker does what, and when
 memory  the bytes held during every step, and the limit
 pareto  the least cost under every memory limit
+
+Without a kind, the graph of a graph's FILE is drawn, and the tree of another.
 
 Needs matplotlib: pip install jacchain[plot].
 """
@@ -44,14 +52,18 @@ Needs matplotlib: pip install jacchain[plot].
         "jacchain plot table chain.json -o table.svg",
         "jacchain plot gantt chain.json --workers 4 -o gantt.svg",
         "jacchain plot memory plan.json -o memory.png",
+        "jacchain plot graph.json -o graph.png",
     ),
 )
 @click.argument("kind", metavar="|".join(KINDS), shell_complete=completing(*KINDS))
 @requested
-@planner(default=None)
+@planner()
 @click.option("-o", "--output", metavar="FILE", required=True, help="The picture: a name that ends in .png or .svg.")
 def plot_command(kind: str, request: Request, planner: str | None, output: str) -> None:
     """Draw one kind of picture."""
+    if kind not in KINDS and request.file is None and os.path.isfile(kind):
+        request = request._replace(file=kind)
+        kind = "graph" if request.is_graph else "tree"
     if kind not in KINDS:
         with as_usage():
             unknown_name("kind of picture", kind, KINDS)
@@ -72,11 +84,24 @@ def _drawn(kind: str, request: Request, planner: str | None) -> "Figure":
             from jacchain.report.plots.bars import bars_figure
 
             return bars_figure(*request.compared())
+        case "graph":
+            from jacchain.report.plots.graph import graph_figure
+
+            found = request.eliminated(planner)
+            with as_usage():
+                return graph_figure(found)
         case "pareto":
             from jacchain.report.plots.pareto import pareto_figure
 
             return pareto_figure(request.traded(planner or "optimal"))
     plan = request.planned_or_read(planner)
+    if kind == "memory":
+        from jacchain.report.plots.memory import memory_figure
+
+        with as_usage():
+            return memory_figure(plan)
+    if isinstance(plan, GraphPlan):
+        raise CommandLineError(f"a {kind} of a graph that branches", f"draw one of {', '.join(OF_GRAPHS)}")
     match kind:
         case "tree":
             from jacchain.report.plots.tree import tree_figure
@@ -86,14 +111,10 @@ def _drawn(kind: str, request: Request, planner: str | None) -> "Figure":
             from jacchain.report.plots.table import table_figure
 
             return table_figure(plan, _table(plan))
-        case "gantt":
+        case _:
             from jacchain.report.plots.gantt import gantt_figure
 
             return gantt_figure(plan)
-        case _:
-            from jacchain.report.plots.memory import memory_figure
-
-            return memory_figure(plan)
 
 
 def _table(plan: "Plan") -> dict[tuple[int, int], tuple[int, int | None]]:

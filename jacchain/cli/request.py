@@ -1,22 +1,43 @@
-"""What a command line asks to be planned: a chain by its sizes or from a file, seeds, and limits."""
+"""What a command line asks to be planned: a chain by its sizes, a chain or graph from a file, seeds, and limits."""
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import click
 
-from jacchain.cli.command import LIMITS, SEEDS, CommandLineError, as_usage, dims, together
+from jacchain.cli.command import LIMITS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, together
 from jacchain.errors import FileError
 from jacchain.planning.comparison import Rival, compare_planners
-from jacchain.planning.graph import Chain, seeded
+from jacchain.planning.elimination.chained import is_path
+from jacchain.planning.elimination.graph_comparison import GraphRival, compare_graph_planners
+from jacchain.planning.elimination.graph_plan import GraphPlan
+from jacchain.planning.elimination.planner import plan_graph, refuse_options
+from jacchain.planning.graph import Chain, Graph, seeded
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import as_chain, plan
 
 
 @final
+class ChainComparison(NamedTuple):
+    """A chain, and what every planner makes of it."""
+
+    problem: Chain
+    rivals: tuple[Rival, ...]
+
+
+@final
+class GraphComparison(NamedTuple):
+    """A graph, and what every planner makes of it."""
+
+    problem: Graph
+    rivals: tuple[GraphRival, ...]
+
+
+@final
 class Request(NamedTuple):
-    """A chain and the conditions for its plan."""
+    """A chain or a graph, and the conditions for its plan; None where the command line says nothing."""
 
     file: str | None
     dims: list[int] | None
@@ -26,38 +47,76 @@ class Request(NamedTuple):
     memory: int | None
     workers: int | None
     chunk_size: int | None
+    seconds: float | None
+    seed: int | None
+    unit_free: bool | None
 
-    def planned(self, planner: str, content: bytes | None = None, /) -> Plan:
-        """Return a planner's plan of the chain, whose file may have been read already."""
+    def planned(self, planner: str | None, content: bytes | None = None, /) -> Plan | GraphPlan:
+        """Return a planner's plan of the chain or graph, whose file may have been read already."""
         problem = self._problem(content)
+        asked = partial(
+            plan,
+            planner=planner,
+            tape_limit=self.tape_limit,
+            memory=self.memory,
+            workers=self.workers,
+            chunk_size=self.chunk_size,
+            tangents=self.tangents,
+            adjoints=self.adjoints,
+            seconds=self._seconds,
+            seed=self.seed or 0,
+            unit_free=bool(self.unit_free),
+        )
         with as_usage():
-            return plan(
-                problem,
-                planner=planner,
-                tape_limit=self.tape_limit,
-                memory=self.memory,
-                workers=self.workers,
-                chunk_size=self.chunk_size,
-                tangents=self.tangents,
-                adjoints=self.adjoints,
-            )
+            return asked(problem)
 
-    def planned_or_read(self, planner: str | None, /) -> Plan:
-        """Return the plan of a plan file as it stands, or a planner's plan of a chain."""
+    def planned_or_read(self, planner: str | None, /) -> Plan | GraphPlan:
+        """Return the plan of a plan file as it stands, or a planner's plan of a chain or graph."""
         if self.file is None:
-            return self.planned(planner or "optimal")
+            return self.planned(planner)
         content = read(self.file)
-        if not _is_plan(content):
-            return self.planned(planner or "optimal", content)
-        if planner is not None or any(value is not None for value in self[1:]):
-            raise CommandLineError(
-                f"{self.file} is a plan already, and options to make one", "give the plan alone, or a chain"
-            )
-        return plan_from_file(self.file, content)
+        return self._read(content, planner) or self.planned(planner, content)
 
-    def compared(self) -> tuple[Chain, tuple[Rival, ...]]:
-        """Return the chain that is planned, and what every planner makes of it."""
-        chain = as_chain(self._problem())
+    def eliminated(self, planner: str | None, /) -> GraphPlan:
+        """Return the plan of a graph, be it a path, as an order of elimination."""
+        content = None if self.file is None else read(self.file)
+        found = None if content is None else self._read(content, planner)
+        if isinstance(found, GraphPlan):
+            return found
+        problem = None if found is not None else self._problem(content)
+        if not isinstance(problem, Graph):
+            raise CommandLineError(
+                "a chain where a graph is drawn", "give a graph's file, or draw the tree of the chain"
+            )
+        with as_usage():
+            refuse_options(self._of_chains)
+            return plan_graph(
+                problem,
+                planner=planner or "auto",
+                seconds=self._seconds,
+                seed=self.seed or 0,
+                unit_free=bool(self.unit_free),
+                tape_limit=self.tape_limit,
+            )
+
+    def compared(self) -> ChainComparison | GraphComparison:
+        """Return the chain or graph that is planned, and what every planner makes of it."""
+        problem = self._problem()
+        if isinstance(problem, Graph) and (self.unit_free or not is_path(problem)):
+            with as_usage():
+                refuse_options(self._of_chains)
+                return GraphComparison(
+                    problem,
+                    compare_graph_planners(
+                        problem,
+                        seconds=self._seconds,
+                        seed=self.seed or 0,
+                        unit_free=bool(self.unit_free),
+                        tape_limit=self.tape_limit,
+                        memory=self.memory,
+                    ),
+                )
+        chain = as_chain(problem)
         with as_usage():
             rivals = compare_planners(
                 chain,
@@ -68,7 +127,7 @@ class Request(NamedTuple):
                 tangents=self.tangents,
                 adjoints=self.adjoints,
             )
-        return seeded(chain, tangents=self.tangents, adjoints=self.adjoints), rivals
+        return ChainComparison(seeded(chain, tangents=self.tangents, adjoints=self.adjoints), rivals)
 
     def traded(self, planner: str, /) -> tuple[Plan, ...]:
         """Return a planner's plans under ever smaller memory limits."""
@@ -80,25 +139,68 @@ class Request(NamedTuple):
         problem = self._problem()
         with as_usage():
             return tradeoff(
-                problem,
+                as_chain(problem),
                 planner=planner,
                 tape_limit=self.tape_limit,
                 tangents=self.tangents,
                 adjoints=self.adjoints,
             )
 
-    def _problem(self, content: bytes | None = None, /) -> Chain:
+    @property
+    def is_graph(self) -> bool:
+        """Whether the file is a graph, or the plan of one."""
+        content = b"" if self.file in (None, "-") else read(self.file or "")
+        return _is_graph(content) or _schema(content).startswith("jacchain.graph-plan/")
+
+    @property
+    def _seconds(self) -> float:
+        return 1.0 if self.seconds is None else self.seconds
+
+    @property
+    def _of_chains(self) -> dict[str, object]:
+        """The options given that graphs do not have."""
+        own = {name: getattr(self, name) for name in ("workers", "chunk_size", "tangents", "adjoints")}
+        return {name: value for name, value in own.items() if value is not None}
+
+    def _read(self, content: bytes, planner: str | None) -> Plan | GraphPlan | None:
+        """Return the plan of a plan file; None for another file."""
+        schema = _schema(content)
+        is_graph = schema.startswith("jacchain.graph-plan/")
+        if not is_graph and not schema.startswith("jacchain.plan/"):
+            return None
+        file = self.file or "-"
+        if planner is not None or any(value is not None for value in self[1:]):
+            raise CommandLineError(
+                f"{file} is a plan already, and options to make one", "give the plan alone, or a chain or graph"
+            )
+        return graph_plan_from_file(file, content) if is_graph else plan_from_file(file, content)
+
+    def _problem(self, content: bytes | None = None, /) -> Chain | Graph:
         if (self.file is None) == (self.dims is None):
             raise CommandLineError(
                 "no chain to plan" if self.file is None else "a FILE and --dims together",
-                "give either --dims, such as --dims 13,16,1, or a chain file",
+                "give either --dims, such as --dims 13,16,1, or the file of a chain or graph",
             )
         if self.file is None:
+            self._refuse_searches()
             return as_chain(self.dims or ())
+        found = read(self.file) if content is None else content
+        source = "standard input" if self.file == "-" else self.file
+        if _is_graph(found):
+            from jacchain.planning.graph_document import graph_from_text
+
+            return graph_from_text(found, source=source)
         from jacchain.planning.document import chain_from_text
 
-        found = read(self.file) if content is None else content
-        return chain_from_text(found, source="standard input" if self.file == "-" else self.file)
+        self._refuse_searches()
+        return chain_from_text(found, source=source)
+
+    def _refuse_searches(self) -> None:
+        """Raise the error of options that a chain has no use for."""
+        for name in ("seconds", "seed", "unit_free"):
+            if getattr(self, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise CommandLineError(f"{option} for a chain", f"leave out {option}: it is for graphs")
 
 
 def requested(command: Callable[..., Any], /) -> Callable[..., Any]:
@@ -111,9 +213,8 @@ def requested(command: Callable[..., Any], /) -> Callable[..., Any]:
     called.__doc__ = command.__doc__
     called.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
     file = click.argument("file", required=False)
-    decorated: Callable[..., Any] = together(file, dims("Sizes of the vertices of a dense chain."), SEEDS, LIMITS)(
-        called
-    )
+    sizes = dims("Sizes of the vertices of a dense chain.")
+    decorated: Callable[..., Any] = together(file, sizes, SEEDS, LIMITS, SEARCHES)(called)
     return decorated
 
 
@@ -141,12 +242,33 @@ def plan_from_file(file: str, content: bytes, /) -> Plan:
         raise FileError(f"{where}: {error.what}", error.cure) from None
 
 
-def _is_plan(content: bytes) -> bool:
-    """Whether a document says that it is a plan, of whatever version."""
+def graph_plan_from_file(file: str, content: bytes, /) -> GraphPlan:
+    """Return the plan of a graph's plan file; errors name the file."""
+    try:
+        return GraphPlan.from_json(content)
+    except FileError as error:
+        where = "standard input" if file == "-" else file
+        raise FileError(f"{where}: {error.what}", error.cure) from None
+
+
+def _document(content: bytes) -> dict[str, object]:
+    """Return the fields of a document; none if it is no document, as reading it as a chain says in full."""
     from jacchain.planning.document import decoded
 
     try:
         found = decoded(content, "the file")
     except FileError:
-        return False  # reading it as a chain says what is wrong with it
-    return isinstance(found, dict) and str(found.get("schema", "")).startswith("jacchain.plan/")
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _schema(content: bytes) -> str:
+    return str(_document(content).get("schema", ""))
+
+
+def _is_graph(content: bytes) -> bool:
+    """Whether a document says that it is a graph, of whatever version, or has the vertices of one."""
+    found = _document(content)
+    if "schema" in found:
+        return str(found["schema"]).startswith("jacchain.graph/")
+    return "vertices" in found

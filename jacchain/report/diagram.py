@@ -1,12 +1,14 @@
 """The tree of a plan as a picture for other tools: Graphviz' DOT, and Mermaid."""
 
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.node import Local, operands
 from jacchain.planning.plan import Plan
+from jacchain.report.graphs.diagram import graph_dot_text, graph_mermaid_text
 from jacchain.report.steps import StepRow, step_rows
 
 
-def dot_text(plan: Plan, /) -> str:
-    r"""Return the tree as a DOT digraph; arrows go from operands to results.
+def dot_text(plan: Plan | GraphPlan, /) -> str:
+    r"""Return the tree as a DOT digraph, arrows from operands to results; of the plan of a graph, the graph itself.
 
     Examples
     --------
@@ -22,6 +24,8 @@ def dot_text(plan: Plan, /) -> str:
       n1 -> n2;
     }
     """
+    if isinstance(plan, GraphPlan):
+        return graph_dot_text(plan)
     rows = step_rows(plan)
     lines = ["digraph plan {", "  rankdir=BT;", '  node [shape=box, fontname="sans-serif"];']
     for k, row in enumerate(rows):
@@ -32,8 +36,8 @@ def dot_text(plan: Plan, /) -> str:
     return "\n".join([*lines, "}"])
 
 
-def mermaid_text(plan: Plan, /) -> str:
-    """Return the tree as a Mermaid flowchart; arrows go from operands to results.
+def mermaid_text(plan: Plan | GraphPlan, /) -> str:
+    """Return the tree as a Mermaid flowchart, arrows from operands to results; of the plan of a graph, the graph.
 
     Examples
     --------
@@ -46,6 +50,8 @@ def mermaid_text(plan: Plan, /) -> str:
       n0 --> n2
       n1 --> n2
     """
+    if isinstance(plan, GraphPlan):
+        return graph_mermaid_text(plan)
     rows = step_rows(plan)
     lines = ["flowchart BT"]
     for k, row in enumerate(rows):

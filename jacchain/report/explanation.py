@@ -7,10 +7,12 @@ from textwrap import wrap
 from typing import Final
 
 from jacchain.algebra.structure import Dense
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.node import Multiply, operands
 from jacchain.planning.plan import Plan, names
 from jacchain.planning.profile import depth, made, profile
 from jacchain.report.gantt import gantt_text
+from jacchain.report.graphs.explanation import graph_explanation_json, graph_explanation_text
 from jacchain.report.layout import WIDTH, bytes_text, field, share_text
 from jacchain.report.steps import steps_text
 from jacchain.report.text import facts, head
@@ -22,8 +24,10 @@ NOTES: Final = 6
 """Remarks on single steps that are shown at most."""
 
 
-def explanation_text(plan: Plan, /) -> str:
+def explanation_text(plan: Plan | GraphPlan, /) -> str:
     """Return why a plan is as it is: the reason, the tree, the steps, and remarks on the steps that matter."""
+    if isinstance(plan, GraphPlan):
+        return graph_explanation_text(plan)
     lines = [*head(plan), *_costs(plan), *facts(plan), "", *tree_text(plan), "", *steps_text(plan)]
     lines += _program_note(plan)
     remarks = [*islice(_remarks(plan), NOTES)]
@@ -34,8 +38,13 @@ def explanation_text(plan: Plan, /) -> str:
     return "\n".join(lines)
 
 
-def explanation_json(plan: Plan, /) -> str:
-    """Return the same as one JSON document of schema ``jacchain.explanation/v1``, the plan's own document in it."""
+def explanation_json(plan: Plan | GraphPlan, /) -> str:
+    """Return the same as one JSON document, the plan's own document in it.
+
+    Its schema is ``jacchain.explanation/v1``, or ``jacchain.graph-explanation/v1`` for the plan of a graph.
+    """
+    if isinstance(plan, GraphPlan):
+        return graph_explanation_json(plan)
     document = {
         "schema": SCHEMA,
         "plan": json.loads(plan.to_json()),

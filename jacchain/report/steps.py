@@ -5,9 +5,11 @@ from io import StringIO
 from typing import Final, NamedTuple, final
 
 from jacchain.algebra.structure import stored
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.plan import Plan, names
 from jacchain.planning.profile import profile
+from jacchain.report.graphs.steps import graph_steps_csv
 from jacchain.report.layout import WIDTH, bytes_text, shortened, table
 
 MOST: Final = 40
@@ -72,7 +74,7 @@ def _cells(row: StepRow) -> tuple[str, str, str, str, str, str]:
     return row.name, row.mode, " ".join(row.operands), str(row.node.structure), flops, bytes_text(row.held)
 
 
-def steps_csv(plan: Plan, /) -> str:
+def steps_csv(plan: Plan | GraphPlan, /) -> str:
     """Return the steps as comma-separated values: sizes, multiplications, bytes, and where and when, all in full.
 
     Examples
@@ -81,6 +83,8 @@ def steps_csv(plan: Plan, /) -> str:
     >>> print(steps_csv(plan([13, 16, 1])).splitlines()[-1])
     P2:1,multiply,J2 J1,1,13,dense 1x13,208,104,2128,,,
     """
+    if isinstance(plan, GraphPlan):
+        return graph_steps_csv(plan)
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = ("step", "how", "from", "rows", "columns", "structure", "multiplications", "bytes", "held_bytes")

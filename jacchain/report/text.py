@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
 from jacchain.report.gantt import gantt_text
+from jacchain.report.graphs.text import graph_plan_text
 from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
 from jacchain.report.outline import short_bracketing
 
@@ -18,7 +20,7 @@ SIZES = 24
 """Sizes of a chain that are shown at each end of a long one."""
 
 
-def plan_text(plan: Plan, /) -> str:
+def plan_text(plan: Plan | GraphPlan, /) -> str:
     """Return a plan with its costs, its limits, its rivals and its reason.
 
     Examples
@@ -38,6 +40,8 @@ def plan_text(plan: Plan, /) -> str:
     inward                208    1.00
     waist                 208    1.00
     """
+    if isinstance(plan, GraphPlan):
+        return graph_plan_text(plan)
     costs: dict[str, int | None] = {plan.planner: plan.flops}
     costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
     rows = [("planner", "multiplications", "ratio")]

@@ -27,9 +27,10 @@ def graph_reason(problem: Problem, planner: str, found: Outcome, costs: Mapping[
     if planner in ORDERS:
         return f"the {ORDERS[planner]} order, as asked for; 'auto' may be cheaper"
     sure = "; no order of vertices is cheaper" if found.is_least else ""
+    how = f", {found.how}" if found.how else ""
     least = min(costs.values())
     best = [ORDERS[name] for name, flops in costs.items() if flops == least]
     if found.flops >= least:
         return f"{' and '.join(best)} elimination {'is' if len(best) == 1 else 'are'} as cheap as any found{sure}"
     saving = f"{100 * (least - found.flops) / least:.3g} %"
-    return f"{saving} fewer multiplications than {best[0]} elimination, the best textbook order{sure}"
+    return f"{saving} fewer multiplications than {best[0]} elimination, the best textbook order{how}{sure}"

@@ -3,7 +3,8 @@
 from typing import Final
 
 from jacchain.planning.elimination.graph_plan import GraphPlan
-from jacchain.planning.graph import Graph, Vertex
+from jacchain.planning.elimination.problem import topological
+from jacchain.planning.graph import Vertex
 from jacchain.planning.node import Add, Adjoint, Local, Multiply, Tangent
 
 PRIME: Final = 2**61 - 1
@@ -19,7 +20,7 @@ def path_sums(plan: GraphPlan, /) -> tuple[bool, ...]:
     --------
     >>> from dataclasses import replace
     >>> from jacchain.planning.elimination.planner import plan_graph
-    >>> from jacchain.planning.graph import Edge
+    >>> from jacchain.planning.graph import Edge, Graph
     >>> found = plan_graph(Graph({"x": 4, "s": 1, "y": 3}, [Edge("x", "s"), Edge("s", "y"), Edge("x", "y")]))
     >>> path_sums(found), path_sums(replace(found, roots=(0,)))
     ((True,), (False,))
@@ -41,21 +42,12 @@ def path_sums(plan: GraphPlan, /) -> tuple[bool, ...]:
     onward: dict[Vertex, list[tuple[Vertex, int]]] = {}
     for edge, weight in zip(plan.graph.edges, weights, strict=True):
         onward.setdefault(edge.tail, []).append((edge.head, weight))
-    order = _topological(plan.graph)
+    order = topological(plan.graph)
     wanted = {source: _from(source, order, onward) for source in {source for _, source in plan.graph.requests}}
     return tuple(
         wanted[source].get(output, 0) == (0 if root is None else made[root])
         for root, (output, source) in zip(plan.roots, plan.graph.requests, strict=True)
     )
-
-
-def _topological(graph: Graph) -> list[Vertex]:
-    from graphlib import TopologicalSorter
-
-    sorter: TopologicalSorter[Vertex] = TopologicalSorter()
-    for edge in graph.edges:
-        sorter.add(edge.head, edge.tail)
-    return list(sorter.static_order())
 
 
 def _from(source: Vertex, order: list[Vertex], onward: dict[Vertex, list[tuple[Vertex, int]]]) -> dict[Vertex, int]:

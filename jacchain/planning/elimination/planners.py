@@ -5,13 +5,15 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError
+from jacchain.planning.elimination.bundle import together
 from jacchain.planning.elimination.chained import chained, path_of
 from jacchain.planning.elimination.cuts import lower_bound
 from jacchain.planning.elimination.exact import cheapest_order, exhaustive
 from jacchain.planning.elimination.greedy import forward, markowitz, reverse
+from jacchain.planning.elimination.layered import layered
 from jacchain.planning.elimination.masks import order_cost
 from jacchain.planning.elimination.move import vertices
-from jacchain.planning.elimination.outcome import Outcome, outcome
+from jacchain.planning.elimination.outcome import Outcome, cost, outcome
 from jacchain.planning.elimination.part import Edges, eliminated, parts, solved
 from jacchain.planning.elimination.problem import Problem
 from jacchain.planning.elimination.state import State, after
@@ -36,6 +38,12 @@ AUTO_SETS: Final = 30_000
 
 AUTO_SHARE: Final = 5
 """`auto` searches for one part in so many of the seconds."""
+
+CHAINS: Final = 200_000
+"""Blocks between layers that `auto` and `search` look at for each second that they are given: about a tenth of it."""
+
+LEAST_CHAINS: Final = 5_000
+"""Those for one part at the least."""
 
 
 def _forward(problem: Problem, _effort: Effort, /) -> Outcome:
@@ -62,7 +70,18 @@ def _optimal(problem: Problem, _effort: Effort, /) -> Outcome:
 
 
 def _search(problem: Problem, effort: Effort, /) -> Outcome:
-    return solved(problem, _searcher(problem, effort))
+    return _with_chains(problem, effort, _searcher(problem, effort))
+
+
+def _layered(problem: Problem, _effort: Effort, /) -> Outcome:
+    def solve(part: Problem) -> Solved:
+        path = path_of(part)
+        if path is not None:
+            return chained(part, path)
+        found = layered(part)
+        return found.edges, found.order, False
+
+    return solved(problem, solve)
 
 
 def _auto(problem: Problem, effort: Effort, /) -> Outcome:
@@ -79,7 +98,31 @@ def _auto(problem: Problem, effort: Effort, /) -> Outcome:
                 pass
         return search(part)
 
-    return solved(problem, solve)
+    return _with_chains(problem, effort, solve)
+
+
+def _with_chains(problem: Problem, effort: Effort, solve: Callable[[Problem], Solved]) -> Outcome:
+    """Return the outcome of parts, as chains of layers where these are cheaper than what was found for them."""
+    whole = max(1, len(problem.interior))
+    chains: list[int] = []
+
+    def chosen(part: Problem) -> Solved:
+        edges, order, is_sure = solve(part)
+        limit = max(LEAST_CHAINS, int(CHAINS * effort.seconds * len(part.interior) / whole))
+        try:
+            rival = layered(part, limit=limit) if _is_open(part) else None
+        except InfeasibleError:
+            rival = None
+        if rival is None or rival.flops >= cost([together(part, bundle) for bundle in edges.values()]):
+            return edges, order, is_sure
+        chains.append(rival.layers)
+        return rival.edges, rival.order, is_sure
+
+    found = solved(problem, chosen)
+    if not chains:
+        return found
+    how = f"as a chain of {chains[0]} layers" if len(chains) == 1 else f"with {len(chains)} parts as chains of layers"
+    return found._replace(how=how)
 
 
 def _searcher(problem: Problem, effort: Effort) -> Callable[[Problem], Solved]:
@@ -113,8 +156,8 @@ def _surely(part: Problem) -> Solved | None:
     own = State(part).cost if is_dense else 0
     for textbook in (forward, reverse, markowitz):
         order = textbook(part)
-        cost = own + order_cost(part, order) if is_dense else after(part, vertices(order)).cost
-        if cost == bound:
+        flops = own + order_cost(part, order) if is_dense else after(part, vertices(order)).cost
+        if flops == bound:
             return (*eliminated(part, vertices(order)), True)
     return None
 
@@ -125,6 +168,7 @@ GRAPH_PLANNERS: Final[Mapping[str, GraphPlanner]] = MappingProxyType(
         "reverse": _reverse,
         "markowitz": _markowitz,
         "search": _search,
+        "layered": _layered,
         "optimal": _optimal,
         "exhaustive": _exhaustive,
         "auto": _auto,

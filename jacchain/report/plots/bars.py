@@ -5,7 +5,8 @@ from math import log10
 from typing import TYPE_CHECKING
 
 from jacchain.planning.comparison import Rival
-from jacchain.planning.graph import Chain
+from jacchain.planning.elimination.graph_comparison import GraphRival
+from jacchain.planning.graph import Chain, Graph
 from jacchain.report.layout import ratio_text
 from jacchain.report.plots.style import BLUE, GREEN, GREY, INK, counted, figure, real, titled, written
 
@@ -16,7 +17,7 @@ WIDE = 30
 """Ratio of the dearest to the cheapest from which the axis is logarithmic."""
 
 
-def bars_figure(chain: Chain, rivals: Sequence[Rival], /) -> "Figure":
+def bars_figure(problem: Chain | Graph, rivals: Sequence[Rival | GraphRival], /) -> "Figure":
     """Draw a bar for every planner; one without an order is named and says so."""
     drawn = figure(8.5, 1.6 + 0.42 * len(rivals))
     axes = drawn.subplots()
@@ -46,9 +47,14 @@ def bars_figure(chain: Chain, rivals: Sequence[Rival], /) -> "Figure":
     scale = " (logarithmic)" if logarithmic else ""
     titled(
         axes,
-        f"{len(chain)} links, {written(chain.sizes[0])} inputs to {written(chain.sizes[-1])} outputs; "
-        "green: the cheapest planners",
+        f"{_sizes(problem)}; green: the cheapest planners",
         f"multiplications{scale}",
         "",
     )
     return drawn
+
+
+def _sizes(problem: Chain | Graph) -> str:
+    if isinstance(problem, Graph):
+        return f"{len(problem.sizes):,} vertices, {len(problem.edges):,} edges"
+    return f"{len(problem)} links, {written(problem.sizes[0])} inputs to {written(problem.sizes[-1])} outputs"

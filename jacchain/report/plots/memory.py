@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from jacchain.errors import OptionError
+from jacchain.planning.elimination.eliminations import held_bytes
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.plan import Plan, names
 from jacchain.planning.profile import profile
+from jacchain.report.graphs.steps import graph_step_rows
 from jacchain.report.layout import bytes_text
 from jacchain.report.plots.style import BLUE, INK, ORANGE, counted, figure, real, titled
 
@@ -14,9 +18,15 @@ NAMED = 30
 """Steps up to which each is named on the axis."""
 
 
-def memory_figure(plan: Plan, /) -> "Figure":
-    """Draw the bytes held during every step, with the peak, and the limit where there is one."""
-    exact, called = profile(plan), names(plan.nodes)
+def memory_figure(plan: Plan | GraphPlan, /) -> "Figure":
+    """Draw the bytes held during every step, with the peak, and the limit where there is one.
+
+    Raises
+    ------
+    OptionError
+        The plan has no steps.
+    """
+    exact, called = _held(plan)
     held = [real(nbytes) for nbytes in exact]
     count = len(held)
     drawn = figure(max(6.5, min(11.0, 2.5 + 0.33 * count)), 4.2)
@@ -35,17 +45,17 @@ def memory_figure(plan: Plan, /) -> "Figure":
         color=INK,
     )
     top = max(held)
-    if plan.memory is not None:
-        top = max(top, real(plan.memory))
-        axes.axhline(
-            real(plan.memory), color=ORANGE, linestyle="--", linewidth=1.6, label=f"limit {bytes_text(plan.memory)}"
-        )
+    limit = None if isinstance(plan, GraphPlan) else plan.memory
+    if limit is not None:
+        top = max(top, real(limit))
+        axes.axhline(real(limit), color=ORANGE, linestyle="--", linewidth=1.6, label=f"limit {bytes_text(limit)}")
     axes.set_ylim(0, top * 1.14)
     axes.set_xlim(0.5, count + 0.5)
     if count <= NAMED:
         axes.set_xticks(range(1, count + 1), called, rotation=60, ha="right", rotation_mode="anchor")
     counted(axes, "y", "B")
-    parts = "" if plan.slicing is None else f", in slices of {plan.slicing.size:,} {plan.slicing.axis}"
+    slicing = None if isinstance(plan, GraphPlan) else plan.slicing
+    parts = "" if slicing is None else f", in slices of {slicing.size:,} {slicing.axis}"
     titled(
         axes,
         f"Memory of the {plan.planner} order{parts}",
@@ -54,3 +64,12 @@ def memory_figure(plan: Plan, /) -> "Figure":
     )
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9, frameon=False)
     return drawn
+
+
+def _held(plan: Plan | GraphPlan) -> tuple[tuple[int, ...], list[str]]:
+    """Return the bytes held during every step, and what the steps are called."""
+    if not isinstance(plan, GraphPlan):
+        return profile(plan), names(plan.nodes)
+    if not plan.nodes:
+        raise OptionError("a picture of a plan without steps", "request something that a path leads to")
+    return held_bytes(plan), [row.name for row in graph_step_rows(plan)]
