@@ -310,6 +310,9 @@ def jvp(
 ) -> Any:
     """Return J v, planned as a longer chain J_n…J_1·V.
 
+    A plain function that closes over nothing is recorded with its first call for given shapes and dtypes, what it reads
+    of its module included; any other in every call.
+
     Parameters
     ----------
     f : Sequential, Layer or callable
@@ -340,7 +343,7 @@ def jvp(
 def vjp(
     f: Sequential | Layer | Function, x: Any, u: Any, /, *, planner: str | None = None, check: bool = False
 ) -> Any:
-    """Return uᵀ J, planned as a longer chain U·J_n…J_1.
+    """Return uᵀ J, planned as a longer chain U·J_n…J_1. What is recorded when: as for `jvp`.
 
     Parameters
     ----------

@@ -40,7 +40,8 @@ def union_structure(left: Structure, right: Structure, /) -> Sparse | Dense:
     """
     a, b = _keys(left), _keys(right)
     rows, columns = left.rows, left.columns
-    keys = np.union1d(a, b)
+    both = np.sort(np.concatenate([a, b]), kind="stable")  # two sorted runs: one merge
+    keys = both[np.concatenate([[True], both[1:] != both[:-1]])] if both.size else both
     if keys.size == rows * columns:
         return Dense(rows, columns)
     # Equal patterns may be stated in two ways; that of a Kronecker product is the simpler one.

@@ -75,7 +75,11 @@ class Binding:
 
     def tail(self, result: Array, /) -> list[Group]:
         """Return the rest of the program, bound to the contiguous array that receives the Jacobian."""
-        return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+        values = self.values
+        self.values = values.copy()
+        groups = [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+        self.values = values  # what views the result is not kept: who holds the array is found by counting references
+        return groups
 
     def _flat(self, storage: int, count: int, result: Array) -> Array:
         return flat(self.program.storages[storage], self.memory, self.dtype, count, result)

@@ -1,6 +1,6 @@
 """A program: flat instructions in single-assignment form, with the place of every buffer fixed beforehand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, final
 
@@ -184,6 +184,7 @@ def verify(program: Program, /) -> None:
     """
     live: set[int] = set()
     seen: set[int] = set()
+    held: dict[int, set[int]] = {}
     for place, step in enumerate(program.instructions):
         if len(step.operands) not in OPERANDS[step.op]:
             _broken(place, step, f"has {len(step.operands)} operands")
@@ -197,12 +198,15 @@ def verify(program: Program, /) -> None:
         if step.result in seen:
             _broken(place, step, f"%{step.result} is assigned twice")
         _check_structure(program, place, step)
-        _check_sharing(program, place, step, live)
+        _check_sharing(program, place, step, held)
         seen.add(step.result)
         live.add(step.result)
+        held.setdefault(program.registers[step.result].storage, set()).add(step.result)
         if not live.issuperset(step.frees):
             _broken(place, step, "frees what is not live")
         live -= set(step.frees)
+        for k in step.frees:
+            held[program.registers[k].storage].discard(k)
     results = set(program.results) or {program.result}
     results |= _kept(program, live)
     if live != results:
@@ -260,22 +264,21 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
             pass
 
 
-def _check_sharing(program: Program, place: int, step: Instruction, live: set[int]) -> None:
-    """Check what the instruction writes to: the result's storage and the scratch space."""
-    held = {k: program.registers[k].storage for k in live if program.registers[k].storage >= 0}
+def _check_sharing(program: Program, place: int, step: Instruction, held: Mapping[int, set[int]]) -> None:
+    """Check what the instruction writes to, given the live registers of each storage: the result's, and the scratch."""
     target = program.registers[step.result].storage
     if step.op == "view":
         if program.registers[step.operands[0]].storage != target:
             _broken(place, step, f"is no view of %{step.operands[0]}")
         return
-    for k in (k for k, storage in held.items() if storage == target):
+    for k in held.get(target, ()) if target >= 0 else ():
         if k not in step.frees:
             _broken(place, step, f"writes over %{k}, which is still live")
         if k in step.operands and k not in _overwritable(program, step):
             _broken(place, step, f"may not write over %{k}")
     if step.scratch >= 0:
         space = program.storages[step.scratch]
-        if step.scratch in held.values() or step.scratch == target or not space.first <= place <= space.last:
+        if held.get(step.scratch) or step.scratch == target or not space.first <= place <= space.last:
             _broken(place, step, "uses scratch space that is not free")
         needed = _scratch(program, step)
         if needed * program.itemsize > space.size:

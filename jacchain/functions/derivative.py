@@ -16,6 +16,7 @@ from jacchain.functions.prepared_function import PreparedFunction, Wanted
 from jacchain.functions.quickest import quickest
 from jacchain.functions.scalar.scalar_program import ScalarProgram
 from jacchain.model.expression import Expression
+from jacchain.model.layer import as_point
 from jacchain.model.trace import trace
 from jacchain.model.tree import LEAF, Tree, flatten
 from jacchain.planning.elimination.graph_plan import GraphPlan
@@ -161,15 +162,19 @@ class FunctionDerivative:
 
     def _at(self, arguments: tuple[Any, ...]) -> tuple[list[Array], _Ready]:
         leaves, tree = flatten(arguments, "the arguments")
-        arrays = [np.asarray(leaf) for leaf in leaves]
+        arrays = [
+            np.asarray(leaf) if type(leaf) in (float, np.ndarray) else as_point(leaf, "an argument") for leaf in leaves
+        ]
         key = _Key(tree, tuple(a.shape for a in arrays), tuple(_dtype(leaf) for leaf in leaves))
         ready = self._ready
         if ready is None or ready.key != key:
-            if key not in self._known:
+            found = self._known.get(key)
+            if found is None:
+                found = self._prepared(arguments)
                 while len(self._known) >= KEPT:
                     self._known.pop(next(iter(self._known)), None)
-                self._known[key] = self._prepared(arguments)
-            ready = self._ready = _Ready(key, _is_flat(tree), self._known[key])
+                self._known[key] = found
+            ready = self._ready = _Ready(key, _is_flat(tree), found)
         return arrays, ready
 
     def _prepared(self, arguments: tuple[Any, ...]) -> PreparedFunction:

@@ -1,6 +1,7 @@
 """Products of a plain function's Jacobian with tangents and adjoints."""
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, Final, final
 from weakref import WeakKeyDictionary, ref
 
@@ -55,7 +56,7 @@ def _held(function: Function) -> Callable[[], Any]:
         return lambda: function
 
 
-Made = dict[tuple[str, float, int], FunctionDerivative]
+Made = dict[FunctionOptions, FunctionDerivative]
 
 Store = WeakKeyDictionary[Function, Made]
 
@@ -135,14 +136,16 @@ def _like(nested: Any, tree: Tree, what: str) -> list[Array]:
 def _outputs(function: Function, tree: Tree, leaves: Sequence[Array]) -> tuple[Tree, tuple[Shape, ...]]:
     """Return how a function's results nest and their shapes, found by a trace the first time."""
     key = tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    try:
-        known = _SHAPES.setdefault(function, {})
-    except TypeError:
-        known = {}
+    known = _SHAPES.setdefault(function, {}) if _is_pure(function) else {}
     if key not in known:
         expression = trace(function, *tree.unflatten(list(leaves)))
         known[key] = expression.results, tuple(expression.nodes[k].shape for k in expression.outputs)
     return known[key]
+
+
+def _is_pure(function: Function) -> bool:
+    """Whether what was made for a function serves its next call: not if it closes over what may change meanwhile."""
+    return isinstance(function, FunctionType) and function.__closure__ is None
 
 
 def _made(
@@ -152,11 +155,7 @@ def _made(
     options: FunctionOptions,
 ) -> FunctionDerivative:
     """Return what was made for a function and options, making it the first time."""
-    try:
-        known = store.setdefault(function, {})
-    except TypeError:
-        known = {}
-    key = options.planner, options.seconds, options.seed
-    if key not in known:
-        known[key] = FunctionDerivative(kind(function), options, "jacobian", with_value=False)
-    return known[key]
+    known = store.setdefault(function, {}) if _is_pure(function) else {}
+    if options not in known:
+        known[options] = FunctionDerivative(kind(function), options, "jacobian", with_value=False)
+    return known[options]

@@ -17,6 +17,8 @@ from jacchain.planning.elimination.paths import path_sums
 from jacchain.planning.elimination.planner import plan_graph
 from jacchain.planning.elimination.planners import LEAST_CHAINS
 from jacchain.planning.elimination.problem import prepared
+from jacchain.planning.elimination.search import search
+from jacchain.planning.elimination.state import after
 
 PLENTY = 10**9
 
@@ -127,3 +129,25 @@ def test_a_chain_too_long_to_bracket_names_other_planners():
     edges = [jc.Edge(k, k + step) for k in range(count) for step in (1, 2) if k + step < count]
     with pytest.raises(InfeasibleError, match=r"598 interior vertices in one part.*\ntake planner='auto'"):
         plan_graph(jc.Graph(dict.fromkeys(range(count), 1), edges), planner="layered")
+
+
+def test_a_chain_of_layers_can_be_cheaper_than_any_order_of_vertices_and_what_a_search_finds():
+    links = {
+        "dense": None,
+        "diagonal": jc.Link(4, 4, structure="diagonal"),
+        "same": jc.Link(4, 4, structure="identity"),
+    }
+    edges = [
+        *[("a", "d", "dense"), ("d", "e", "diagonal"), ("e", "f", "dense"), ("b", "f", "dense")],
+        *[("e", "g", "diagonal"), ("f", "g", "diagonal"), ("f", "h", "dense"), ("f", "k", "same")],
+        *[("g", "k", "dense"), ("e", "m", "dense"), ("k", "m", "dense"), ("g", "n", "dense")],
+    ]
+    graph = jc.Graph(dict.fromkeys("abdefghkmn", 4), [jc.Edge(tail, head, links[kind]) for tail, head, kind in edges])
+    problem = prepared(graph, unit_free=True)
+    assert plan_graph(graph, planner="exhaustive", unit_free=True).flops == 704
+    assert after(problem, search(problem, seconds=60.0, steps=10_000)).cost == 704
+    assert layered(problem).flops == 672
+    plan = plan_graph(graph, unit_free=True)
+    assert plan.flops == 672
+    assert all(path_sums(plan))
+    assert plan.reason.endswith("as a chain of 13 layers; no order of vertices is cheaper")

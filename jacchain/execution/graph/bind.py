@@ -65,7 +65,13 @@ class GraphBinding:
 
     def tail(self, result: Array, /) -> list[Group]:
         """Return the rest of the program, bound to the contiguous array that receives the results."""
-        return [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+        values, states = self.values, self.states
+        self.values, self.states = values.copy(), states.copy()
+        groups = [self._group(step, result.reshape(-1)) for step in self.program.instructions[self.turn :]]
+        # what views the result is not kept: who holds the array is found by counting references
+        constant = {k for k, found in self.values.items() if self.program.registers[k].storage < 0}
+        self.values, self.states = values | {k: self.values[k] for k in constant}, states
+        return groups
 
     def _group(self, step: Instruction, result: Array) -> Group:
         register = self.program.registers[step.result]

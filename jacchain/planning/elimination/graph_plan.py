@@ -38,7 +38,7 @@ class GraphPlan:
     itemsize : int
         Bytes of a number.
     lower_bound : int
-        Multiplications that no order of vertices goes below.
+        Multiplications that no order of vertices goes below; a chain of layers may, and is then its own bound.
     order : tuple of vertex
         The interior vertices in the order in which they were eliminated.
     seconds : float

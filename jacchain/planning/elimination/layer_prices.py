@@ -14,7 +14,7 @@ from jacchain.planning.elimination.subsets import bits, too_many
 PATTERN: Final = 200
 """What working out the pattern of a product counts, in products that are looked up."""
 
-ENTRIES: Final = 200
+ENTRIES: Final = 10
 """Multiplications of such a product that count one more."""
 
 

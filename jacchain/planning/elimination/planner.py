@@ -43,8 +43,9 @@ def plan_graph(
         Of any shape, a path among them.
     planner : str
         One of ``GRAPH_PLANNERS``. "optimal" compares all orders of vertices (Griewank and Walther, *Evaluating
-        Derivatives*, chapter 9), which small graphs, long thin ones and paths allow; "search" anneals; "auto" takes
-        the former where it is quick, and searches in a fifth of the seconds where it is not.
+        Derivatives*, chapter 9), which small graphs, long thin ones and paths allow; "search" anneals; "layered" cuts
+        the graph into chains of layers and brackets these; "auto" takes the first where it is quick, and searches in a
+        fifth of the seconds where it is not. Both "search" and "auto" take a chain of layers where that is cheaper.
     seconds : float
         What a search may take.
     seed : int

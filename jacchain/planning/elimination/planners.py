@@ -36,6 +36,13 @@ FEW: Final = 14
 AUTO_SETS: Final = 30_000
 """How many sets `auto` looks at for that before it searches instead."""
 
+HEAVY: Final = 200_000
+"""Entries of patterns beyond which `auto` takes the best textbook order, and chains of layers are not tried: every
+product that is looked at then takes milliseconds, the more the longer."""
+
+LONG: Final = 200
+"""Interior vertices of a path of structured links beyond which `auto` takes the best textbook order."""
+
 AUTO_SHARE: Final = 5
 """`auto` searches for one part in so many of the seconds."""
 
@@ -88,6 +95,8 @@ def _auto(problem: Problem, effort: Effort, /) -> Outcome:
     search = _searcher(problem, effort._replace(seconds=effort.seconds / AUTO_SHARE))
 
     def solve(part: Problem) -> Solved:
+        if part.entries > HEAVY or _is_long(part):
+            return (*eliminated(part, vertices(_best(part))), False)
         sure = _surely(part)
         if sure is not None:
             return sure
@@ -110,7 +119,7 @@ def _with_chains(problem: Problem, effort: Effort, solve: Callable[[Problem], So
         edges, order, is_sure = solve(part)
         limit = max(LEAST_CHAINS, int(CHAINS * effort.seconds * len(part.interior) / whole))
         try:
-            rival = layered(part, limit=limit) if _is_open(part) else None
+            rival = layered(part, limit=limit) if _is_open(part) and part.entries <= HEAVY else None
         except InfeasibleError:
             rival = None
         if rival is None or rival.flops >= cost([together(part, bundle) for bundle in edges.values()]):
@@ -145,6 +154,22 @@ def _is_open(part: Problem) -> bool:
     return len(part.interior) > 1 and path_of(part) is None
 
 
+def _is_long(part: Problem) -> bool:
+    """Whether a part is a path of which finding the cheapest order takes longer than `auto` should."""
+    return len(part.interior) > LONG and not part.is_dense and path_of(part) is not None
+
+
+def _best(part: Problem) -> list[int]:
+    """Return the cheapest textbook order."""
+    return min((textbook(part) for textbook in (forward, reverse, markowitz)), key=lambda order: _total(part, order))
+
+
+def _total(part: Problem, order: list[int]) -> int:
+    if part.is_dense:
+        return State(part).cost + order_cost(part, order)
+    return after(part, vertices(order)).cost
+
+
 def _surely(part: Problem) -> Solved | None:
     """Return the solution of a part that is a path, or for which a textbook order meets the lower bound."""
     path = path_of(part)
@@ -152,12 +177,10 @@ def _surely(part: Problem) -> Solved | None:
         return chained(part, path)
     if len(part.interior) == 1:
         return (*eliminated(part, vertices(part.interior)), True)
-    bound, is_dense = lower_bound(part), part.is_dense
-    own = State(part).cost if is_dense else 0
+    bound = lower_bound(part)
     for textbook in (forward, reverse, markowitz):
         order = textbook(part)
-        flops = own + order_cost(part, order) if is_dense else after(part, vertices(order)).cost
-        if flops == bound:
+        if _total(part, order) == bound:
             return (*eliminated(part, vertices(order)), True)
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, final
 
-from jacchain.algebra.structure import Dense, Diagonal, is_unit
+from jacchain.algebra.structure import Dense, Diagonal, Sparse, is_unit
 from jacchain.errors import InfeasibleError
 from jacchain.planning.elimination.structures import Structures
 from jacchain.planning.graph import Chain, Graph, Link, Vertex
@@ -74,6 +74,12 @@ class Problem:
     def is_needed(self, tail: int, head: int, /) -> bool:
         """Whether an edge between two vertices is on the way of a request."""
         return bool(self.sources[tail] & self.targets[head])
+
+    @property
+    def entries(self) -> int:
+        """The entries of all patterns that products have to be worked out from, entry by entry."""
+        found = (self.links[arc.link].local for arc in self.arcs if arc.link != UNIT)
+        return sum(structure.nonzeros for structure in found if isinstance(structure, Sparse))
 
     @property
     def is_dense(self) -> bool:
