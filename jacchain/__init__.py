@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jacchain.model.scan import scan
     from jacchain.model.sequential import Sequential
     from jacchain.model.trace import trace
-    from jacchain.planning.graph import Chain, Edge, Graph, Link
+    from jacchain.planning.graph import Chain, Edge, Graph
+    from jacchain.planning.link import Link
     from jacchain.planning.plan import Plan
     from jacchain.planning.planner import plan
     from jacchain.planning.several.factored import plan_factored
@@ -37,7 +38,7 @@ _HOMES = {
     "Function": "jacchain.model.function",
     "Graph": "jacchain.planning.graph",
     "JacchainError": "jacchain.errors",
-    "Link": "jacchain.planning.graph",
+    "Link": "jacchain.planning.link",
     "Plan": "jacchain.planning.plan",
     "Sequential": "jacchain.model.sequential",
     "compose": "jacchain.blocks.compose",

@@ -14,8 +14,9 @@ from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
 from jacchain.model.layer import Layer
 from jacchain.planning.fit import smallest
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
 from jacchain.planning.limits import under_tape_limit
+from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS, plan

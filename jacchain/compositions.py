@@ -15,8 +15,8 @@ from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
 from jacchain.model.layer import Layer, as_point
 from jacchain.model.sequential import Sequential
-from jacchain.planning.graph import as_size
 from jacchain.planning.limits import as_bytes, as_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS
 from jacchain.planning.scheduling.scheduled import as_workers

@@ -305,9 +305,7 @@ def value_and_jacobian(
     return FunctionDerivative(_function(f), options, "jacobian", with_value=True)
 
 
-def jvp(
-    f: Sequential | Layer | Function, x: Any, v: Any, /, *, planner: str | None = None, check: bool = False
-) -> Any:
+def jvp(f: Sequential | Layer | Function, x: Any, v: Any, /, *, planner: str | None = None, check: bool = False) -> Any:
     """Return J v, planned as a longer chain J_n…J_1·V.
 
     A plain function that closes over nothing is recorded with its first call for given shapes and dtypes, what it reads
@@ -340,9 +338,7 @@ def jvp(
     return function_jvp(_function(f), x, v, function_options(planner=planner, check=check))
 
 
-def vjp(
-    f: Sequential | Layer | Function, x: Any, u: Any, /, *, planner: str | None = None, check: bool = False
-) -> Any:
+def vjp(f: Sequential | Layer | Function, x: Any, u: Any, /, *, planner: str | None = None, check: bool = False) -> Any:
     """Return uᵀ J, planned as a longer chain U·J_n…J_1. What is recorded when: as for `jvp`.
 
     Parameters

@@ -21,7 +21,8 @@ from jacchain.algebra.structure import (
     sparse,
     sparse_like,
 )
-from jacchain.planning.graph import Chain, Edge, Graph, Link
+from jacchain.planning.graph import Chain, Edge, Graph
+from jacchain.planning.link import Link
 
 
 class Twin(NamedTuple):

@@ -7,7 +7,7 @@ from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Structure
 from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 def link_of(structure: Structure, /) -> Link:

@@ -10,8 +10,8 @@ import click
 from jacchain.errors import JacchainError, OptionError, SizeError, unknown_name
 from jacchain.planning.elimination.planner import as_seconds
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
-from jacchain.planning.graph import as_size
 from jacchain.planning.limits import as_bytes, as_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.planner import PLANNERS, as_chain
 
 USAGE: Final = 2

@@ -5,7 +5,7 @@ from typing import Literal, Protocol, final, runtime_checkable
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 Shape = tuple[int, ...]
 Reads = Literal["", "x", "y", "xy"]

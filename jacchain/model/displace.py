@@ -8,7 +8,7 @@ from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

@@ -13,7 +13,7 @@ from jacchain.algebra.structure import Diagonal
 from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Reads, Shape
 from jacchain.model.layer import Layer, constant, readonly, store
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 class Pointwise(Layer):

@@ -13,7 +13,7 @@ from jacchain.algebra.structure import Dense, Diagonal, Structure, array_shapes
 from jacchain.errors import OptionError, SizeError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, readonly, store
-from jacchain.planning.graph import Link, as_size
+from jacchain.planning.link import Link, as_size
 
 
 @final

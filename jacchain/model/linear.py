@@ -14,7 +14,7 @@ from jacchain.errors import OptionError
 from jacchain.execution.source import Facts, Shape
 from jacchain.model.layer import Layer, as_parameter, counted, refuse
 from jacchain.model.primitives.axes import grouped, sums
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

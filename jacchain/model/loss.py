@@ -13,7 +13,7 @@ from jacchain.model.layer import Layer, as_parameter, constant, described, refus
 from jacchain.model.linear import as_axis
 from jacchain.model.primitives import softmax
 from jacchain.model.primitives.softmax import distributions
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

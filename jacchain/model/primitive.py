@@ -35,7 +35,9 @@ class Primitive(ABC):
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
         """Return the calls that write the value into y."""
 
-    def local_calls(self, _kernels: Kernels, k: int, _xs: Arrays, _y: Array, _out: Operand, _scratch: Array, /) -> Calls:
+    def local_calls(
+        self, _kernels: Kernels, k: int, _xs: Arrays, _y: Array, _out: Operand, _scratch: Array, /
+    ) -> Calls:
         """Return the calls that write the local Jacobian with respect to input k."""
         raise AssertionError(f"{self.name} has no local Jacobian to compute for input {k}")
 

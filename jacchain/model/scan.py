@@ -13,7 +13,7 @@ from jacchain.model.expression import Expression
 from jacchain.model.scan_operation import Scan, Source
 from jacchain.model.trace import Tracer, trace
 from jacchain.model.tree import Tree, flatten
-from jacchain.planning.graph import as_size
+from jacchain.planning.link import as_size
 
 Step = Callable[..., tuple[Any, Any]]
 

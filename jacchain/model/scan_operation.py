@@ -11,7 +11,7 @@ from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
 from jacchain.model.expression import Expression
 from jacchain.model.primitive import refuse_shapes
 from jacchain.model.step_program import BoundStep, Direction, StepProgram, step_program, value_program
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 class Source(NamedTuple):

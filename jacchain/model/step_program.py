@@ -167,8 +167,9 @@ class BoundStep:
         tail = binding.tail(result)
         self._calls: Calls = (*binding.head, *(call for group in tail for call in group.calls))
         self.inputs: list[Array] = [binding.points.get(k) for k in range(len(expression.inputs))]
-        found = [binding.values[register].arrays[0] for register in program.results]
-        made = iter(found)
+        left = {group.instruction.result: group.arrays for group in (*binding.groups, *tail)}
+        # what is constant is no group's, but the binding's
+        made = iter([(left.get(k) or binding.values[k].arrays)[0] for k in program.results])
         self.derivatives: list[Array] = [next(made) if kept else None for kept in step.kept]
         shapes = [expression.nodes[k].shape for k in expression.outputs]
         self.values: list[Array] = [y.reshape(shape) for y, shape in zip(made, shapes, strict=False)]

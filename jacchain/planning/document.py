@@ -20,8 +20,9 @@ from jacchain.algebra.structure import (
     sparse_like,
 )
 from jacchain.errors import FileError, JacchainError, unknown_name
-from jacchain.planning.graph import Chain, Link, as_size
+from jacchain.planning.graph import Chain
 from jacchain.planning.jcdp import chain_from_jcdp, looks_like_jcdp
+from jacchain.planning.link import Link, as_size
 
 CHAIN_SCHEMA = "jacchain.chain/v1"
 

@@ -7,8 +7,9 @@ from jacchain.errors import InfeasibleError, SizeError
 from jacchain.planning import sweep
 from jacchain.planning.draft import Draft, replayed
 from jacchain.planning.exhaustive import every_order
-from jacchain.planning.graph import Chain, as_size
+from jacchain.planning.graph import Chain
 from jacchain.planning.least_need import alone, least_need
+from jacchain.planning.link import as_size
 from jacchain.planning.memory import arrange, states
 from jacchain.planning.node import Node
 from jacchain.planning.optimal import optimal

@@ -1,167 +1,15 @@
 """Vertices with sizes, and the links between them. No arrays."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from operator import index
+from types import MappingProxyType
 from typing import final
 
-from jacchain.algebra.structure import STRUCTURES, Dense, Diagonal, Identity, Negation, Structure
 from jacchain.errors import OptionError, SizeError, unknown_name
+from jacchain.planning.link import Link, as_size
 
-NAMED_STRUCTURES = ("dense", "diagonal", "identity", "negation")
 Vertex = str | int
-
-
-def as_size(value: object, what: str, /) -> int:
-    """Return a positive integer size, or raise a SizeError that names it.
-
-    Examples
-    --------
-    >>> as_size(0, "d_0")
-    Traceback (most recent call last):
-    jacchain.errors.SizeError: d_0 is 0, not a positive integer
-    give whole numbers of at least 1
-    """
-    try:
-        size = index(value)  # type: ignore[arg-type]  # anything without __index__ is refused below
-    except TypeError:
-        size = 0
-    if size < 1 or isinstance(value, bool):
-        raise SizeError(f"{what} is {value!r}, not a positive integer", "give whole numbers of at least 1")
-    return size
-
-
-def _cost(value: object, what: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    try:
-        cost = index(value)  # type: ignore[arg-type]  # anything without __index__ is refused below
-    except TypeError:
-        cost = -1
-    if cost < 0 or isinstance(value, bool):
-        raise OptionError(f"{what} is {value!r}, not a count of multiplications", "give a whole number of at least 0")
-    return cost
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One elementary map as the planner sees it: sizes, structure and costs.
-
-    A link with a structure, or with no costs at all, has an explicit local Jacobian of `outputs` × `inputs` numbers,
-    dense unless stated, and free unless `accumulate_cost` is given. A link with `tangent_cost` or `adjoint_cost` and
-    no structure is matrix-free: its local Jacobian can be accumulated column by column for `inputs` · `tangent_cost`
-    or row by row for `outputs` · `adjoint_cost`, or be applied without being formed.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Sizes of the two vertices.
-    structure : Structure or str, optional
-        The structure of the local Jacobian, or one of the names ``"identity"``, ``"negation"``,
-        ``"diagonal"``, ``"dense"``.
-    accumulate_cost, tangent_cost, adjoint_cost : int, optional
-        Multiplications to form the local Jacobian, to apply it to one tangent, and to apply it to one adjoint.
-    tape : int
-        Numbers that an adjoint must remember while it runs.
-    borrowed : bool
-        The local Jacobian exists already and does not depend on the point: it takes no memory of its own.
-    name : str, optional
-        How reports call the link.
-
-    Raises
-    ------
-    SizeError, OptionError
-        Sizes that are not positive or do not fit the structure; negative costs; unknown names.
-
-    Examples
-    --------
-    >>> Link(3, 3, structure="diagonal").local
-    Diagonal(size=3)
-    >>> Link(3, 2).local
-    Dense(rows=2, columns=3)
-    """
-
-    inputs: int
-    outputs: int
-    structure: Structure | str | None = field(default=None, kw_only=True)
-    accumulate_cost: int | None = field(default=None, kw_only=True)
-    tangent_cost: int | None = field(default=None, kw_only=True)
-    adjoint_cost: int | None = field(default=None, kw_only=True)
-    tape: int = field(default=0, kw_only=True)
-    borrowed: bool = field(default=False, kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "inputs", as_size(self.inputs, "inputs"))
-        put(self, "outputs", as_size(self.outputs, "outputs"))
-        for cost in ("accumulate_cost", "tangent_cost", "adjoint_cost", "tape"):
-            if getattr(self, cost) is not None:
-                put(self, cost, _cost(getattr(self, cost), cost))
-        if self.tape is None:  # a file may say null
-            put(self, "tape", 0)
-        if self.name is not None and not isinstance(self.name, str):
-            raise OptionError(f"name {self.name!r} is no text", "give a string")
-        if self.borrowed and (not self.is_explicit or self.accumulate_cost):
-            cure = "what exists already is explicit and has no accumulate_cost"
-            raise OptionError("the link is borrowed, but its local Jacobian has to be formed", cure)
-        if not isinstance(self.structure, (str, type(None), *STRUCTURES)):
-            raise OptionError(
-                f"structure {self.structure!r} is no structure", f"give one of {', '.join(NAMED_STRUCTURES)}"
-            )
-        if isinstance(self.structure, str):
-            put(self, "structure", _named(self.structure, self.inputs, self.outputs))
-        found = self.structure
-        if (
-            found is not None
-            and not isinstance(found, str)
-            and (found.rows, found.columns) != (self.outputs, self.inputs)
-        ):
-            raise SizeError(
-                f"a {found} local Jacobian has {found.rows} outputs and {found.columns} inputs, "
-                f"but the link has {self.outputs} outputs and {self.inputs} inputs",
-                "give a structure of outputs x inputs",
-            )
-
-    @property
-    def is_explicit(self) -> bool:
-        """Whether the local Jacobian is given as a matrix."""
-        costs = self.tangent_cost, self.adjoint_cost
-        return self.structure is not None or self.accumulate_cost is not None or costs == (None, None)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the local Jacobian is dense once accumulated."""
-        return self.structure is None or isinstance(self.structure, Dense)
-
-    @property
-    def local(self) -> Structure:
-        """The structure of the local Jacobian once accumulated."""
-        if self.structure is None or isinstance(self.structure, str):
-            return Dense(self.outputs, self.inputs)
-        return self.structure
-
-
-def _named(name: str, inputs: int, outputs: int) -> Structure:
-    if name in ("kronecker", "block-diagonal", "sparse"):
-        cure = f'give a jacchain.algebra.structure object, or in a file {{"type": "{name}", ...}}'
-        raise OptionError(f"structure {name!r} needs sizes of its own", cure)
-    if name not in NAMED_STRUCTURES:
-        unknown_name("structure", name, [*NAMED_STRUCTURES, "kronecker", "block-diagonal", "sparse"])
-    if name == "dense":
-        return Dense(outputs, inputs)
-    if inputs != outputs:
-        raise SizeError(
-            f"a link of structure {name} has {inputs} inputs and {outputs} outputs",
-            f"a {name} local Jacobian is square",
-        )
-    if name == "diagonal":
-        return Diagonal(inputs)
-    return Identity(inputs) if name == "identity" else Negation(inputs)
 
 
 @final
@@ -306,27 +154,59 @@ class Graph:
         edges: Iterable[Edge],
         requests: Iterable[tuple[Vertex, Vertex]] | None = None,
     ) -> None:
-        found = {vertex: as_size(size, f"the size of vertex {vertex!r}") for vertex, size in sizes.items()}
+        if not isinstance(sizes, Mapping):
+            raise OptionError(f"sizes are {sizes!r}", "give a mapping of vertices to sizes, such as {'x': 3, 'y': 1}")
+        found = {_as_vertex(vertex): as_size(size, f"the size of vertex {vertex!r}") for vertex, size in sizes.items()}
+        if not isinstance(edges, Iterable):
+            raise OptionError(f"edges are {edges!r}", "give jacchain.Edge objects")
         kept = tuple(_fitted(edge, found) for edge in edges)
         heads, tails = {edge.head for edge in kept}, {edge.tail for edge in kept}
         _refuse_cycles(found, kept)
         if requests is None:
             sinks, sources = heads - tails, tails - heads
             requests = [(head, tail) for head in found if head in sinks for tail in found if tail in sources]
-        asked = tuple((output, source) for output, source in requests)
+        asked = _as_requests(requests)
         for vertex in (v for pair in asked for v in pair if v not in found):
             unknown_name("vertex", vertex, map(str, found))
-        object.__setattr__(self, "sizes", found)
+        object.__setattr__(self, "sizes", MappingProxyType(found))
         object.__setattr__(self, "edges", kept)
         object.__setattr__(self, "requests", asked)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.sizes.items()), self.edges, self.requests))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Graph, (dict(self.sizes), self.edges, self.requests)
+
+
+def _as_vertex(vertex: object) -> Vertex:
+    if isinstance(vertex, str | int) and not isinstance(vertex, bool):
+        return vertex
+    raise OptionError(f"vertex {vertex!r} is no name", "give strings or whole numbers")
+
+
+def _as_requests(requests: object) -> tuple[tuple[Vertex, Vertex], ...]:
+    """Return pairs of names."""
+    cure = "give (output, input) pairs of vertices"
+    if isinstance(requests, str) or not isinstance(requests, Iterable):
+        raise OptionError(f"requests are {requests!r}", cure)
+    found = []
+    for pair in requests:
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise OptionError(f"request {pair!r} is no pair", cure)
+        found.append((_as_vertex(pair[0]), _as_vertex(pair[1])))
+    return tuple(found)
 
 
 def _fitted(edge: object, sizes: Mapping[Vertex, int]) -> Edge:
     if not isinstance(edge, Edge):
         raise OptionError(f"edge {edge!r} is no edge", "give jacchain.Edge objects")
     for vertex in (edge.tail, edge.head):
-        if vertex not in sizes:
+        if _as_vertex(vertex) not in sizes:
             unknown_name("vertex", vertex, map(str, sizes))
+    if edge.link is not None and not isinstance(edge.link, Link):
+        cure = "give a jacchain.Link of the vertices' sizes, such as Link(2, 2, structure='diagonal')"
+        raise OptionError(f"the link from {edge.tail!r} to {edge.head!r} is {edge.link!r}", cure)
     link = edge.link or Link(sizes[edge.tail], sizes[edge.head])
     if (link.inputs, link.outputs) != (sizes[edge.tail], sizes[edge.head]):
         raise SizeError(

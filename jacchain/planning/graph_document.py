@@ -17,7 +17,8 @@ from jacchain.planning.document import (
     link_entry,
     link_of,
 )
-from jacchain.planning.graph import Edge, Graph, Vertex, as_size
+from jacchain.planning.graph import Edge, Graph, Vertex
+from jacchain.planning.link import as_size
 
 GRAPH_SCHEMA: Final = "jacchain.graph/v1"
 

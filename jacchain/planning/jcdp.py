@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn, final
 
 from jacchain.errors import FileError, JacchainError
-from jacchain.planning.graph import Chain, Link, as_size
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link, as_size
 
 NAMES: Final = {
     "tangent": ("tangentCost", "tangent_cost"),

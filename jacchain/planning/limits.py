@@ -7,7 +7,8 @@ from operator import index
 from typing import Final
 
 from jacchain.errors import InfeasibleError, OptionError
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 
 UNITS: Final = {
     "": 1,

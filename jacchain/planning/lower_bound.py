@@ -3,7 +3,8 @@
 from typing import Final
 
 from jacchain.planning.draft import MODES, mode_cost
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.optimal import AT_ONCE, exact
 
 WINDOW: Final = 200

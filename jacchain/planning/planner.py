@@ -10,12 +10,13 @@ from jacchain.planning import sweep
 from jacchain.planning.draft import Draft
 from jacchain.planning.elimination.chained import is_path
 from jacchain.planning.elimination.graph_plan import GraphPlan
-from jacchain.planning.elimination.planner import fitting, plan_graph, refuse_options
+from jacchain.planning.elimination.planner import as_seconds, as_seed, fitting, plan_graph, refuse_options
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.exhaustive import exhaustive
 from jacchain.planning.fit import Fit, fit
-from jacchain.planning.graph import Chain, Graph, as_size, chain_of_sizes, path, seeded
+from jacchain.planning.graph import Chain, Graph, chain_of_sizes, path, seeded
 from jacchain.planning.limits import as_bytes, as_limit, under_tape_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.lower_bound import lower_bound
 from jacchain.planning.optimal import is_exact, optimal
 from jacchain.planning.plan import Baseline, Baselines, Plan
@@ -159,6 +160,9 @@ def plan(
     >>> small.slicing, small.peak, small.flops
     (Slicing(axis='columns', size=49), 3795456, 32514048)
     """
+    as_seconds(seconds), as_seed(seed)
+    if not isinstance(unit_free, bool):
+        raise OptionError(f"unit_free is {unit_free!r}", "give True or False")
     if isinstance(problem, Graph) and not (_is_chain(problem, planner) and not unit_free):
         own = {"workers": workers, "chunk_size": chunk_size, "tangents": tangents, "adjoints": adjoints}
         refuse_options({name: value for name, value in own.items() if value is not None})
@@ -185,7 +189,7 @@ def plan(
 
 def _is_chain(graph: Graph, planner: str | None) -> bool:
     """Whether a graph is planned as a chain: one path for one request, and a planner of chains."""
-    return is_path(graph) and (planner is None or planner in PLANNERS or planner not in GRAPH_PLANNERS)
+    return is_path(graph) and (planner is None or planner in tuple(PLANNERS) or planner not in tuple(GRAPH_PLANNERS))
 
 
 def _of_chain(

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from jacchain.planning.draft import MODES, Draft, Step, mode_cost
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.node import Local, Mode, Multiply, operands
 from jacchain.planning.optimal import optimal
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Literal, NamedTuple, final
 
 from jacchain.algebra.structure import Dense
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 
 Axis = Literal["columns", "rows"]
 

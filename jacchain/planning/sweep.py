@@ -8,7 +8,8 @@ from jacchain.algebra.product import price
 from jacchain.algebra.structure import Identity, Structure
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.node import Mode
 
 

@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 from jacchain.algebra.product import price
 from jacchain.algebra.structure import Dense
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.optimal import exact, is_exact
 

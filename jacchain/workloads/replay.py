@@ -10,7 +10,7 @@ from jacchain.algebra.structure import Structure, array_shapes, stored
 from jacchain.errors import OptionError, SizeError, unknown_name
 from jacchain.layers import Function
 from jacchain.model.sequential import Sequential
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 from jacchain.planning.plan import Plan
 from jacchain.workloads.problem import DTYPES, Dtype, Problem
 

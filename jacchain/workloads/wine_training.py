@@ -10,7 +10,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.derivatives import value_and_jacobian
 from jacchain.errors import OptionError, unknown_name
-from jacchain.planning.graph import as_size
+from jacchain.planning.link import as_size
 from jacchain.workloads.differences import Difference, compare_nested
 from jacchain.workloads.losses import cross_entropy, mean_squared_error
 from jacchain.workloads.optimizer import OPTIMIZERS, RATES

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jacchain.errors import OptionError, SizeError, unknown_name
-from jacchain.planning.graph import as_size
+from jacchain.planning.link import as_size
 from jacchain.workloads.networks import autoencoder, chain
 from jacchain.workloads.problem import DTYPES, Dtype, Problem
 from jacchain.workloads.wine import wine

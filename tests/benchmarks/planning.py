@@ -16,8 +16,9 @@ from benchmarks.race import Times
 from benchmarks.row import Row
 from benchmarks.target import Target
 from jacchain.algebra.structure import BlockDiagonal
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
 from jacchain.planning.hu_shing import triangulate
+from jacchain.planning.link import Link
 from jacchain.planning.lower_bound import lower_bound
 from jacchain.planning.planner import plan
 from jacchain.planning.windowed import windowed

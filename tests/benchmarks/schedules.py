@@ -19,7 +19,8 @@ from benchmarks.race import Times
 from benchmarks.row import Row
 from jacchain.compositions import Jacobian
 from jacchain.layers import Linear, Tanh
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.planner import plan
 from jacchain.planning.scheduling.scheduled import scheduled
 

@@ -14,7 +14,8 @@ from jacchain.execution.graph.run import GraphExecutable
 from jacchain.execution.operation import Applied, LocalFacts, OperationFacts
 from jacchain.execution.program import VerificationError, verify
 from jacchain.planning.elimination.planner import plan_graph
-from jacchain.planning.graph import Edge, Graph, Link
+from jacchain.planning.graph import Edge, Graph
+from jacchain.planning.link import Link
 from tests.strategies import SQUARE, shaped
 
 

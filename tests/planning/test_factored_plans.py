@@ -12,7 +12,8 @@ from jacchain.algebra.product import price
 from jacchain.algebra.structure import Dense
 from jacchain.errors import OptionError
 from jacchain.planning.exhaustive import every_order
-from jacchain.planning.graph import Chain, Link, chain_of_sizes
+from jacchain.planning.graph import Chain, chain_of_sizes
+from jacchain.planning.link import Link
 from jacchain.planning.several.factored import plan_factored
 
 numbers = st.sampled_from([0, 1, 2, 5, 40, 1000])

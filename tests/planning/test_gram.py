@@ -12,7 +12,8 @@ from jacchain.algebra.expand import expand_cost
 from jacchain.algebra.symmetric import congruence, gram
 from jacchain.errors import OptionError, SizeError
 from jacchain.planning.exhaustive import every_order
-from jacchain.planning.graph import Chain, Link, chain_of_sizes
+from jacchain.planning.graph import Chain, chain_of_sizes
+from jacchain.planning.link import Link
 from jacchain.planning.several.gram import plan_gram
 
 

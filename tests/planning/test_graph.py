@@ -191,3 +191,47 @@ def test_square_structures_are_known_by_name(structure):
 def test_a_negation_in_a_chain_takes_no_multiplications():
     links = [jc.Link(3, 4), jc.Link(4, 4, structure="negation"), jc.Link(4, 2)]
     assert jc.plan(jc.Chain(links)).flops == jc.plan([3, 4, 2]).flops == 24
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: jc.Graph([1, 2], []), "sizes are"),
+        (lambda: jc.Graph({"x": 1}, None), "edges are"),
+        (lambda: jc.Graph({None: 1}, []), "vertex None is no name"),
+        (lambda: jc.Graph({"x": 1, "y": 1}, [jc.Edge("x", "y")], "yx"), "requests are 'yx'"),
+        (lambda: jc.Graph({"x": 1, "y": 1}, [jc.Edge("x", "y")], 3), "requests are 3"),
+        (lambda: jc.Graph({"x": 1, "y": 1}, [jc.Edge("x", "y")], ("y", "x")), "request 'y' is no pair"),
+        (lambda: jc.Graph({"x": 1, "y": 1}, [jc.Edge("x", "y")], [("y", "x", "z")]), "is no pair"),
+        (lambda: jc.Graph({"x": 1, "y": 1}, [jc.Edge("x", ["y"])]), "is no name"),
+        (lambda: jc.Graph({"x": 2, "y": 2}, [jc.Edge("x", "y", Diagonal(2))]), r"the link from 'x' to 'y' is Diagonal"),
+    ],
+)
+def test_what_is_no_graph_is_refused(make, match):
+    with pytest.raises(OptionError, match=match):
+        make()
+
+
+def test_a_graph_is_a_value():
+    graph = jc.Graph({"x": 3, "s": 2, "y": 1}, [jc.Edge("x", "s"), jc.Edge("s", "y"), jc.Edge("x", "y")])
+    again = jc.Graph({"x": 3, "s": 2, "y": 1}, [jc.Edge("x", "s"), jc.Edge("s", "y"), jc.Edge("x", "y")])
+    assert graph == again
+    assert hash(graph) == hash(again)
+    assert pickle.loads(pickle.dumps(graph)) == graph
+    with pytest.raises(TypeError):
+        graph.sizes["x"] = 99
+    found = jc.plan(graph)
+    assert hash(found) == hash(jc.plan(again))
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+@pytest.mark.parametrize("options", [{"seconds": -1}, {"seconds": float("nan")}, {"seed": "a"}, {"unit_free": "yes"}])
+def test_options_of_a_search_are_checked_for_chains_too(options):
+    with pytest.raises(OptionError, match=next(iter(options))):
+        jc.plan([3, 2, 1], **options)
+
+
+def test_a_planner_that_is_no_name_is_refused_for_paths_and_others():
+    for edges in ([jc.Edge("x", "s"), jc.Edge("s", "y")], [jc.Edge("x", "s"), jc.Edge("s", "y"), jc.Edge("x", "y")]):
+        with pytest.raises(OptionError, match="unknown planner"):
+            jc.plan(jc.Graph({"x": 3, "s": 2, "y": 1}, edges), planner=[])

@@ -14,8 +14,9 @@ import jacchain as jc
 from jacchain.errors import InfeasibleError, OptionError, SizeError
 from jacchain.planning.exhaustive import every_order
 from jacchain.planning.fit import overhead
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
 from jacchain.planning.limits import as_bytes, under_tape_limit
+from jacchain.planning.link import Link
 from jacchain.planning.memory import arrange
 from jacchain.planning.node import Adjoint, Local
 from jacchain.planning.planner import PLANNERS, plan

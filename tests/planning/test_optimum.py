@@ -13,8 +13,9 @@ from jacchain.algebra.pattern import transpose
 from jacchain.algebra.structure import Dense, Identity, Kronecker
 from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Link, chain_of_sizes
+from jacchain.planning.graph import Chain, chain_of_sizes
 from jacchain.planning.hu_shing import triangulate
+from jacchain.planning.link import Link
 from jacchain.planning.optimal import optimal, table
 from jacchain.planning.planner import BASELINES, PLANNERS, plan
 from jacchain.planning.sweep import dense_costs, inward_at, meet_at

@@ -12,8 +12,9 @@ from strategies import dense_sizes, mixed_chains, structure_chains
 from jacchain.algebra.pattern import transpose
 from jacchain.errors import InfeasibleError, JacchainError, OptionError
 from jacchain.planning.exhaustive import every_order
-from jacchain.planning.graph import Chain, Link, chain_of_sizes
+from jacchain.planning.graph import Chain, chain_of_sizes
 from jacchain.planning.limits import under_tape_limit
+from jacchain.planning.link import Link
 from jacchain.planning.memory import held, states, taped
 from jacchain.planning.node import operands
 from jacchain.planning.optimal import optimal

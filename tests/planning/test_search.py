@@ -21,7 +21,8 @@ from jacchain.planning.elimination.search_bits import Plain, Sized, is_counted, 
 from jacchain.planning.elimination.search_bundles import Bundled
 from jacchain.planning.elimination.search_course import Course
 from jacchain.planning.elimination.state import State, after
-from jacchain.planning.graph import Edge, Graph, Link
+from jacchain.planning.graph import Edge, Graph
+from jacchain.planning.link import Link
 
 STEPS = 1500
 LONG = 1000.0

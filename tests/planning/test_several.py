@@ -10,7 +10,8 @@ from strategies import dense_sizes, mixed_chains, pair_requests
 import jacchain as jc
 from jacchain.errors import InfeasibleError, OptionError
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Link, chain_of_sizes
+from jacchain.planning.graph import Chain, chain_of_sizes
+from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local, Multiply, Tangent, operands
 from jacchain.planning.plan import names
 from jacchain.planning.several import several

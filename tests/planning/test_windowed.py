@@ -12,7 +12,8 @@ from jacchain.algebra.product import price, product
 from jacchain.algebra.structure import Dense
 from jacchain.planning import lower_bound as bounds
 from jacchain.planning import windowed as windows
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.lower_bound import lower_bound
 from jacchain.planning.optimal import exact, table, table_of
 from jacchain.planning.planner import plan

@@ -11,7 +11,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.axes import Groups, repeats
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

@@ -15,7 +15,7 @@ from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.selection import gathered
 from jacchain.model.primitives.unit_pattern import Index, pattern
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 Mode = Literal["full", "same", "valid"]
 

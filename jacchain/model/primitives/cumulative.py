@@ -9,7 +9,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Structure, block_diagonal, kronecker
 from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes, sole
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

@@ -11,7 +11,7 @@ from jacchain.algebra.structure import Diagonal, Identity, Negation, Structure
 from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.formula import formula_calls, leaf, python_source, steps_of
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 class Formulas(NamedTuple):

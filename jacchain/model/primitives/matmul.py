@@ -20,7 +20,7 @@ from jacchain.algebra.structure import (
 from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.unit_pattern import pattern
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 class Sizes(NamedTuple):

@@ -12,7 +12,7 @@ from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shap
 from jacchain.model.layer import constant
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.axes import Groups, grouped, sums, weights
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 Axes = tuple[int, ...] | None
 """The axes that a reduction is over, in any order, counted from the end where negative; None for all."""

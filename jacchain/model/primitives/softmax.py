@@ -24,7 +24,7 @@ from jacchain.model.linear import around
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.axes import grouped, weights
 from jacchain.model.primitives.reduction import Axes, reduced_groups, reduced_link
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 def distributions(shape: Shape, axis: int, /) -> Structure:

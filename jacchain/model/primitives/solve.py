@@ -11,7 +11,7 @@ from jacchain.algebra.structure import Dense, Identity, kronecker
 from jacchain.errors import SingularMatrixError
 from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes, sole
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 
 @final

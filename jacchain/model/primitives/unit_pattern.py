@@ -7,7 +7,7 @@ from jacchain.algebra.kernels import Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Identity, Sparse, Structure
 from jacchain.execution.operation import LocalFacts
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 
 Index = NDArray[np.int64]
 INDEX_DTYPE = "<i8"

@@ -7,7 +7,7 @@ from jacchain.algebra.structure import Dense, Structure
 from jacchain.planning.draft import MODES
 from jacchain.planning.elimination.problem import UNIT, Problem
 from jacchain.planning.elimination.structures import OPEN, PASSED
-from jacchain.planning.graph import Link
+from jacchain.planning.link import Link
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Mode, Multiply, Tangent
 
 Step = type[Local] | type[Multiply] | type[Tangent] | type[Adjoint] | type[Add]

@@ -18,8 +18,9 @@ from jacchain.planning.elimination.partial import Partial, written
 from jacchain.planning.elimination.planners import GRAPH_BASELINES, GRAPH_PLANNERS, Effort
 from jacchain.planning.elimination.problem import Problem, prepared
 from jacchain.planning.elimination.state import State
-from jacchain.planning.graph import Graph, as_size
+from jacchain.planning.graph import Graph
 from jacchain.planning.limits import as_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.node import Local
 from jacchain.planning.plan import Baseline, Baselines
 
@@ -77,7 +78,7 @@ def plan_graph(
     >>> found.flops, found.order, {name: baseline.flops for name, baseline in found.baselines.items()}
     (44, ('t', 's'), {'forward': 126, 'reverse': 44, 'markowitz': 44})
     """
-    effort = Effort(as_seconds(seconds), _as_seed(seed))
+    effort = Effort(as_seconds(seconds), as_seed(seed))
     if planner not in tuple(GRAPH_PLANNERS):
         unknown_name("planner", planner, GRAPH_PLANNERS)
     itemsize = as_size(itemsize, "itemsize")
@@ -137,7 +138,8 @@ def as_seconds(seconds: object, /) -> float:
     return found
 
 
-def _as_seed(seed: object) -> int:
+def as_seed(seed: object, /) -> int:
+    """Return a seed of a random generator, or raise an OptionError that names it."""
     try:
         found = index(seed)  # type: ignore[arg-type]  # anything without __index__ is refused below
     except TypeError:

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple, final
 from jacchain.algebra.structure import Dense, Diagonal, Sparse, is_unit
 from jacchain.errors import InfeasibleError
 from jacchain.planning.elimination.structures import Structures
-from jacchain.planning.graph import Chain, Graph, Link, Vertex
+from jacchain.planning.graph import Chain, Graph, Vertex
 from jacchain.planning.limits import under_tape_limit
+from jacchain.planning.link import Link
 
 UNIT: Final = -1
 """Stands for the link of an edge that is the identity: it joins a vertex with its copy, and costs nothing."""

@@ -16,7 +16,8 @@ def list_schedule(nodes: Sequence[Node], workers: int, /) -> Schedule:
     Examples
     --------
     >>> from jacchain.planning.draft import Draft
-    >>> from jacchain.planning.graph import Chain, Link
+    >>> from jacchain.planning.graph import Chain
+    >>> from jacchain.planning.link import Link
     >>> draft = Draft(Chain([Link(3, 3, accumulate_cost=9), Link(3, 3, accumulate_cost=8)]))
     >>> draft.multiply(draft.local(1, "given"), draft.local(0, "given"))
     2

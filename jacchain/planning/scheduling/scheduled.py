@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError, OptionError
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, as_size
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import as_size
 from jacchain.planning.lower_bound import lower_bound
 from jacchain.planning.optimal import is_exact, optimal
 from jacchain.planning.schedule import Schedule

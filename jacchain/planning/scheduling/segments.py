@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Link
+from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.optimal import optimal
 

@@ -8,8 +8,9 @@ from jacchain.algebra.product import price
 from jacchain.algebra.structure import Dense, Structure
 from jacchain.errors import OptionError
 from jacchain.planning.draft import MODES, Draft, mode_cost
-from jacchain.planning.graph import Chain, Graph, as_size
+from jacchain.planning.graph import Chain, Graph
 from jacchain.planning.limits import as_limit, under_tape_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.node import Node
 from jacchain.planning.optimal import optimal
 from jacchain.planning.plan import Baseline, Baselines, bracketing

@@ -8,8 +8,9 @@ from jacchain.algebra.expand import expand_cost
 from jacchain.algebra.structure import Dense, Structure, stored
 from jacchain.algebra.symmetric import congruence, gram
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Graph, as_size
+from jacchain.planning.graph import Chain, Graph
 from jacchain.planning.limits import as_limit, under_tape_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.node import Node
 from jacchain.planning.plan import Baseline, Baselines, bracketing
 from jacchain.planning.planner import as_chain

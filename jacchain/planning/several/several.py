@@ -7,8 +7,9 @@ from typing import Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError, unknown_name
 from jacchain.planning.draft import Draft
-from jacchain.planning.graph import Chain, Graph, as_size
+from jacchain.planning.graph import Chain, Graph
 from jacchain.planning.limits import as_limit, under_tape_limit
+from jacchain.planning.link import as_size
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.optimal import optimal
 from jacchain.planning.plan import Baseline, Baselines, names

@@ -43,7 +43,8 @@ def graph_mermaid_text(plan: GraphPlan, /) -> str:
     Examples
     --------
     >>> from jacchain.planning.elimination.planner import plan_graph
-    >>> from jacchain.planning.graph import Graph, Link
+    >>> from jacchain.planning.graph import Graph
+    >>> from jacchain.planning.link import Link
     >>> edges = [Edge("x", "s", Link(4, 4, structure="diagonal")), Edge("s", "y")]
     >>> print(graph_mermaid_text(plan_graph(Graph({"x": 4, "s": 4, "y": 3}, edges))))
     flowchart LR
