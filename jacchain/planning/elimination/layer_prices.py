@@ -11,6 +11,9 @@ from jacchain.planning.elimination.problem import UNIT, Problem
 from jacchain.planning.elimination.structures import PASSED, SPREAD
 from jacchain.planning.elimination.subsets import bits, too_many
 
+BLOCKS: Final = "blocks between layers to bracket them as a chain"
+"""What there is too much of, for messages."""
+
 PATTERN: Final = 200
 """What working out the pattern of a product counts, in products that are looked up."""
 
@@ -167,7 +170,7 @@ class BlockPrices:
                         looked += 1
         self.limit -= looked
         if self.limit < 0:
-            raise too_many(self.problem)
+            raise too_many(self.problem, BLOCKS)
         return total
 
     def _cost(self, left: int, right: int) -> int:
@@ -176,7 +179,7 @@ class BlockPrices:
         if isinstance(one, SPREAD) and isinstance(other, SPREAD):
             self.limit -= PATTERN + price(one, other).cost // ENTRIES
         if self.limit < 0:
-            raise too_many(self.problem)
+            raise too_many(self.problem, BLOCKS)
         found = self.known[left, right] = structures.product(left, right)[0]
         return found
 

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError
-from jacchain.planning.elimination.layer_prices import BlockPrices, DensePrices, Prices
+from jacchain.planning.elimination.layer_prices import BLOCKS, BlockPrices, DensePrices, Prices
 from jacchain.planning.elimination.layers import Cutting, cuttings
 from jacchain.planning.elimination.outcome import cost
 from jacchain.planning.elimination.part import Edges
@@ -85,7 +85,7 @@ def layered(problem: Problem, /, *, limit: int = LOOKED_AT) -> Chained:
             continue
         best = found if best is None or found.flops < best.flops else best
     if best is None:
-        raise too_many(problem)
+        raise too_many(problem, BLOCKS)
     return best
 
 

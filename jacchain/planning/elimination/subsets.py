@@ -162,10 +162,10 @@ class Subsets:
         ]
 
 
-def too_many(problem: Problem, /) -> InfeasibleError:
-    """Return the error of a problem whose orders cannot all be compared."""
+def too_many(problem: Problem, /, what: str = "orders to compare") -> InfeasibleError:
+    """Return the error of a problem whose orders cannot all be compared, or of what else there is too much of."""
     return InfeasibleError(
-        f"the graph has {len(problem.interior)} interior vertices in one part: too many orders to compare",
+        f"the graph has {len(problem.interior)} interior vertices in one part: too many {what}",
         "take planner='auto' or planner='search'",
     )
 
