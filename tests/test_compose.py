@@ -215,8 +215,11 @@ def test_names_are_texts_or_whole_numbers_alone_or_listed():
         assert found[1]["x"].tolist() == EYE.tolist()
         assert len(found) == 1
     assert list(jc.compose([{"year": {"x": EYE}}], outputs="year", inputs="x")) == ["year"]
-    with pytest.raises(KeyError):
-        found["y"]
+    for key in ("y", (1, "y"), (1, "x", "z"), (1,), ()):
+        with pytest.raises(KeyError):
+            found[key]
+    assert (1, "x") in found
+    assert (1, "x", "z") not in found
 
 
 def test_results_are_float32_where_all_arrays_are():

@@ -53,10 +53,13 @@ class TotalJacobians(Mapping[Vertex, Mapping[Vertex, Any]]):
         KeyError
             It was not asked for.
         """
-        if isinstance(key, tuple):
-            output, source = key
-            return self._found[output][source]
-        return self._found[key]
+        match key:
+            case (output, source):
+                return self._found[output][source]
+            case tuple():
+                raise KeyError(key)
+            case _:
+                return self._found[key]
 
     def __iter__(self) -> Iterator[Vertex]:
         return iter(self._found)

@@ -1,6 +1,7 @@
 """What a user may ask of the derivative of a plain function."""
 
 from collections.abc import Sequence
+from operator import index
 from typing import NamedTuple
 
 from jacchain.errors import OptionError, unknown_name
@@ -56,11 +57,22 @@ def function_options(
 
 def as_argnums(argnums: int | Sequence[int], /) -> int | tuple[int, ...]:
     """Return the numbers of arguments, or the number of one."""
-    if isinstance(argnums, int) and type(argnums) is not bool:
-        return argnums
-    found = tuple(argnums) if isinstance(argnums, Sequence) else ()
-    if not found or {type(k) for k in found} != {int}:
+    several = argnums if isinstance(argnums, Sequence) else (argnums,)
+    try:
+        found = tuple(map(_as_number, several))
+    except TypeError:
+        found = ()
+    if not found:
         raise OptionError(f"argnums is {argnums!r}", "give the number of an argument, or several in a tuple")
+    if several is not argnums:
+        return found[0]
     if len(set(found)) < len(found):
         raise OptionError(f"argnums {found} has a number twice", "give each argument once")
     return found
+
+
+def _as_number(number: object) -> int:
+    """Return an integer of any kind as Python's; raise TypeError for anything else, True and False included."""
+    if isinstance(number, bool):
+        raise TypeError("a truth value")
+    return index(number)  # type: ignore[arg-type]  # which raises for what is none

@@ -69,7 +69,7 @@ def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions
     """Return J v of a plain function; see `jacchain.jvp`."""
     arguments, tangents = _as_arguments(x, v, "the tangent v")
     leaves, tree = _points(arguments, "x")
-    along = _like(tangents, tree, "the tangent v")
+    along = _like(tangents, tree, "the tangent v", np.result_type(*leaves))
     is_single = all(a.shape == b.shape for a, b in zip(along, leaves, strict=True))
     if is_single:
         along = [a[..., None] for a in along]
@@ -94,7 +94,7 @@ def function_vjp(function: Function, x: Any, u: Any, /, options: FunctionOptions
     arguments = x if isinstance(x, tuple) else (x,)
     leaves, tree = _points(arguments, "x")
     results, shapes = _outputs(function, tree, leaves)
-    weights = _like(u, results, "the adjoint u")
+    weights = _like(u, results, "the adjoint u", np.result_type(*leaves))
     is_single = all(w.shape == shape for w, shape in zip(weights, shapes, strict=True))
     if is_single:
         weights = [w[None] for w in weights]
@@ -122,15 +122,23 @@ def _as_arguments(x: Any, v: Any, what: str) -> tuple[tuple[Any, ...], tuple[Any
 
 def _points(arguments: tuple[Any, ...], what: str) -> tuple[list[Array], Tree]:
     leaves, tree = flatten(arguments, what)
-    return [as_point(leaf, what) for leaf in leaves], tree
+    if not leaves:
+        raise OptionError(f"{what} holds no array", "give one at least to differentiate with respect to")
+    dtypes = [np.asarray(leaf).dtype for leaf in leaves if type(leaf) is not float]
+    return _arrays(leaves, what, np.result_type(*dtypes) if dtypes else np.dtype(float)), tree
 
 
-def _like(nested: Any, tree: Tree, what: str) -> list[Array]:
+def _arrays(leaves: list[Any], what: str, dtype: "np.dtype[Any]") -> list[Array]:
+    """Return checked arrays; a Python number takes on the dtype of the arrays beside it."""
+    return [np.asarray(leaf, dtype) if type(leaf) is float else as_point(leaf, what) for leaf in leaves]
+
+
+def _like(nested: Any, tree: Tree, what: str, dtype: "np.dtype[Any]") -> list[Array]:
     """Return the arrays of tangents or adjoints, which nest like what they belong to; for one array a list will do."""
     found, other = ([nested], LEAF) if tree == LEAF else flatten(nested, what)
     if other != tree:
         raise OptionError(f"{what} nests otherwise than what it belongs to", "give arrays nested in the same way")
-    return [as_point(leaf, what) for leaf in found]
+    return _arrays(found, what, dtype)
 
 
 def _outputs(function: Function, tree: Tree, leaves: Sequence[Array]) -> tuple[Tree, tuple[Shape, ...]]:

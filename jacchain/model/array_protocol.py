@@ -2,14 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Number
 from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacchain.errors import TraceError
+from jacchain.errors import NameUnknownError, TraceError
 from jacchain.execution.operation import Operation, Shape
-from jacchain.model.numpy_dispatch import call_function, call_ufunc
+from jacchain.model.numpy_dispatch import call_function, call_ufunc, refuse_dtype, table
 
 Asked = Literal["bool", "int", "float", "array", "index"]
 """What numbers are asked for: a branch, a Python int, a Python number, an array, an index."""
@@ -27,6 +28,15 @@ def _operator(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any
         return ufunc(other, self)
 
     return operator, reflected
+
+
+def _equality(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return the method of == or !=, which leaves to Python what is no number."""
+
+    def operator(self: Any, other: Any) -> Any:
+        return ufunc(self, other) if may_be_numbers(other) else NotImplemented
+
+    return operator
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,6 +80,10 @@ class Overloaded(ABC):
     @abstractmethod
     def _constant(self, numbers: NDArray[Any], /) -> Self:
         """Return a value like self of numbers that depend on nothing."""
+
+    @abstractmethod
+    def _is_mask(self) -> bool:
+        """Return whether it would be boolean in NumPy, where sums and products of booleans are not numbers."""
 
     @abstractmethod
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
@@ -124,6 +138,16 @@ class Overloaded(ABC):
         return indexed(self, key)
 
     @final
+    def __getattr__(self, name: str) -> Any:
+        what = f"a {type(self).__name__} has no attribute {name!r}"
+        if name.startswith("_"):  # asked for by protocols, not by anyone who reads it
+            raise AttributeError(what)
+        if getattr(np, name, None) in table():
+            raise NameUnknownError(what, f"call numpy.{name}, which is supported")
+        cure = "compose it of supported functions, or wrap what needs it in jacchain.Function"
+        raise NameUnknownError(what, cure)
+
+    @final
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of an array without axes")
@@ -148,7 +172,7 @@ class Overloaded(ABC):
     __xor__, __rxor__ = _operator(np.bitwise_xor)
     __lt__, __gt__ = _operator(np.less)[0], _operator(np.greater)[0]
     __le__, __ge__ = _operator(np.less_equal)[0], _operator(np.greater_equal)[0]
-    __eq__, __ne__ = _operator(np.equal)[0], _operator(np.not_equal)[0]
+    __eq__, __ne__ = _equality(np.equal), _equality(np.not_equal)
     # equality gives a mask, so that Python leaves nothing to hash by
     __round__ = _method(np.round)
     __neg__, __pos__, __abs__, __invert__ = _methods(np.negative, np.positive, np.absolute, np.invert)
@@ -219,11 +243,16 @@ class Overloaded(ABC):
 
     @final
     def astype(self, dtype: Any, **_options: Any) -> Self:
-        """Return itself for a floating-point dtype: an expression has one dtype throughout."""
-        if np.dtype(dtype).kind != "f":
+        """Return itself for its own dtype, as an expression has one throughout; a mask becomes 0 and 1."""
+        wanted = np.dtype(dtype)
+        if wanted == np.bool_ and self._is_mask():
+            return self
+        if wanted.kind != "f":
             cure = "keep it floating-point; a comparison gives 0 and 1 already, numpy.floor drops the fraction"
-            raise TraceError(f"a traced value is converted to {np.dtype(dtype)}", cure)
-        return self
+            raise TraceError(f"a traced value is converted to {wanted}", cure)
+        refuse_dtype("a traced value is converted", self.dtype, wanted)
+        found: Self = as_number(self)
+        return found
 
     @final
     def item(self, *place: Any) -> Any:
@@ -243,9 +272,37 @@ class Overloaded(ABC):
     sort = put = fill
 
 
+def may_be_numbers(value: object, /) -> bool:
+    """Return whether something stands for numbers, rather than being None, a text or a thing of another kind."""
+    if isinstance(value, str | bytes):
+        return False
+    return isinstance(value, Number | list | tuple) or hasattr(value, "__array__")
+
+
 def _plain(value: Overloaded) -> Any:
     """Return the value as something that NumPy's annotations accept."""
     return value
+
+
+def is_mask(value: Any, /) -> bool:
+    """Return whether something is boolean in NumPy."""
+    return value._is_mask() if isinstance(value, Overloaded) else np.asarray(value).dtype == np.bool_
+
+
+def are_masks(*operands: Any) -> bool:
+    """Return whether all operands are boolean in NumPy; one at least is overloaded."""
+    if not all(x._is_mask() for x in operands if isinstance(x, Overloaded)):
+        return False
+    return all(is_mask(x) for x in operands)
+
+
+def as_number(value: Any, /) -> Any:
+    """Return 0 and 1 that add up, for a mask; anything else as it is."""
+    return 1.0 * value if is_mask(value) else value
+
+
+MASK_CURE = "make numbers of it, 1.0 * mask; the operators & | ^ ~ are and, or, xor, not"
+"""What is advised where NumPy refuses masks, or takes a sum of them for an or."""
 
 
 def apply(operation: Operation, /, *operands: Any) -> Any:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from jacchain.algebra.kernels import Array
 from jacchain.errors import OptionError, SizeError, TraceError
 from jacchain.execution.operation import Operation, Shape
-from jacchain.model.array_protocol import Asked, Overloaded
+from jacchain.model.array_protocol import Asked, Overloaded, may_be_numbers
 from jacchain.model.expression import evaluated
 from jacchain.model.layer import as_point
 from jacchain.model.local_jacobian import local_jacobian
 from jacchain.model.mask import as_mask, is_comparison
 from jacchain.model.primitives.elementwise import ElementwisePrimitive
+from jacchain.model.primitives.unary import Absolute, Power
 from jacchain.model.substitution import substituted
+from jacchain.model.trace import as_float, real
 from jacchain.model.tree import flatten
 
 
@@ -28,7 +30,8 @@ class Dual(Overloaded):
     Parameters
     ----------
     value : int, float or array
-        Python's numbers stay what they are, so that arithmetic with integers is exact. Arrays are float32 or float64.
+        Python's numbers stay what they are, so that of integers ``+``, ``-``, ``*``, ``abs`` and powers by whole
+        numbers from 0 on are exact, however large. Arrays are float32 or float64.
     tangent : int, float or array
         Of the value's shape; or of one axis more, the last, for several tangents at once.
 
@@ -37,7 +40,7 @@ class Dual(Overloaded):
     SizeError
         A tangent of another shape, or another number of tangents than that of what it meets.
     DtypeError
-        An array of integers, complex numbers or objects.
+        An array of integers, complex numbers or objects; an integer too large for a float meets one.
     TraceError
         An unsupported function, or a tangent that would be lost: ``float(x)``, ``math.sin(x)``, ``numpy.asarray(x)``.
 
@@ -70,8 +73,9 @@ class Dual(Overloaded):
         self._value, self._tangent = value, tangent
         if _is_number(value) and _is_number(tangent):
             return
-        self._value = np.array(as_point(float(value) if _is_number(value) else _float(value), "the value of a Dual"))
-        self._tangent = np.array(as_point(_float(tangent), "the tangent of a Dual"), self._value.dtype)
+        self._value = np.array(as_point(_float(value, "the value of a Dual"), "the value of a Dual"))
+        tangents = as_point(_float(tangent, "the tangent of a Dual"), "the tangent of a Dual")
+        self._tangent = np.array(tangents, self._value.dtype)
         shape = self._value.shape
         if self._tangent.shape[: len(shape)] != shape or self._tangent.ndim > len(shape) + 1:
             raise SizeError(
@@ -89,7 +93,7 @@ class Dual(Overloaded):
     def tangent(self) -> Any:
         """The tangent, or several along the last axis."""
         if self._tangent is None:
-            return 0 * self.value
+            return np.zeros_like(self._value)[()]
         return self._tangent if _is_number(self._tangent) else self._tangent[()]
 
     @property
@@ -103,7 +107,9 @@ class Dual(Overloaded):
         return np.dtype(float) if _is_number(self._value) else self._value.dtype
 
     def __eq__(self, other: object) -> Any:
-        """Return where values are equal and, if the other is dual too, tangents."""
+        """Return where values are equal and, if the other is dual too, tangents; nothing else equals a dual."""
+        if not may_be_numbers(other):
+            return NotImplemented
         same = np.equal(self, other)  # type: ignore[call-overload]  # NumPy's annotations know no overloaded values
         if not isinstance(other, Dual):
             return same
@@ -113,6 +119,8 @@ class Dual(Overloaded):
 
     def __ne__(self, other: object) -> Any:
         """Return where values or tangents differ."""
+        if not may_be_numbers(other):
+            return NotImplemented
         same = self == other
         return not same if isinstance(same, bool) else np.logical_not(same)
 
@@ -128,10 +136,12 @@ class Dual(Overloaded):
         return _arrays_applied(operation, duals) if found is None else found
 
     def _constant(self, numbers: NDArray[Any], /) -> "Dual":
-        if _is_number(self._value) and numbers.ndim == 0 and numbers.dtype.kind in "biufO":
-            number = numbers.item()
+        if _is_number(self._value) and numbers.ndim == 0 and isinstance(number := numbers.item(), int | float):
             return _dual(int(number) if isinstance(number, bool) else number, 0)
-        return _dual(np.array(numbers, self.dtype), None)
+        return _dual(np.array(real(numbers, "a constant"), self.dtype), None)
+
+    def _is_mask(self) -> bool:
+        return False  # comparisons give plain booleans
 
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
         if asked in ("float", "int", "array") and np.any(self.tangent):
@@ -140,6 +150,10 @@ class Dual(Overloaded):
                 "use NumPy's functions, join by numpy.stack, or take x.value and x.tangent",
             )
         return np.asarray(self._value)
+
+
+LARGEST_WHOLE_EXPONENT: Final = 1 << 16
+"""The largest exponent whose powers of integers stay exact; beyond, they might fill the memory, and are floats."""
 
 
 def _dual(value: Any, tangent: Any) -> Dual:
@@ -157,9 +171,13 @@ def _is_number(value: object) -> bool:
     return type(value) is int or type(value) is float
 
 
-def _float(values: Any) -> Any:
-    """Return Python's numbers in lists as floats, and everything else as it is."""
-    return np.asarray(values, float) if isinstance(values, list | tuple | int) else values
+def _float(values: Any, what: str) -> Any:
+    """Return Python's numbers, and those in lists, as floats, and everything else as it is."""
+    if isinstance(values, int):
+        return as_float(values, what)
+    if isinstance(values, list | tuple) and real(values, what).dtype.kind in "biu":
+        return np.asarray(values, float)
+    return values
 
 
 def _shown(part: Any) -> str:
@@ -182,6 +200,19 @@ class _Scalar(NamedTuple):
 
     value: Callable[..., Any]
     derivatives: tuple[Callable[..., Any] | int | None, ...]
+
+
+@lru_cache(maxsize=1 << 10)
+def _whole(operation: ElementwisePrimitive) -> _Scalar | None:
+    """Return the functions of integers that give integers of an operation that has formulas of floats; else None."""
+    match operation:
+        case Power(exponent) if exponent.is_integer() and 0 < exponent <= LARGEST_WHOLE_EXPONENT:
+            n = int(exponent)
+            return _Scalar(lambda x: x**n, (lambda x, _: n * x ** (n - 1),))
+        case Absolute(at_zero):
+            slope = int(at_zero) if float(at_zero).is_integer() else at_zero
+            return _Scalar(abs, (lambda x, _: (x > 0) - (x < 0) or slope,))
+    return None
 
 
 @lru_cache(maxsize=1 << 10)
@@ -212,12 +243,15 @@ def _compiled(source: str, names: Sequence[str]) -> Callable[..., Any]:
 
 def _numbers_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
     """Return the value of an operation on Python's numbers; None where arrays are needed, as for NaN and infinity."""
+    if not isinstance(operation, ElementwisePrimitive):
+        return None
     if not all(_is_number(x._value) and _is_number(x._tangent) for x in duals):
         return None
-    scalar = _scalar(operation) if isinstance(operation, ElementwisePrimitive) else None
+    values = [x._value for x in duals]
+    scalar = _whole(operation) if all(type(value) is int for value in values) else None
+    scalar = scalar or _scalar(operation)
     if scalar is None:
         return None
-    values = [x._value for x in duals]
     try:
         y = scalar.value(*values)
         if is_comparison(operation):
@@ -235,7 +269,7 @@ def _numbers_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
 def _arrays_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
     """Return the value of an operation on arrays."""
     dtype = _dtype(duals)
-    xs = tuple(np.asarray(x._value, dtype) for x in duals)
+    xs = tuple(np.asarray(_float(x._value, "the value of a Dual"), dtype) for x in duals)
     y = evaluated(operation, xs)
     if is_comparison(operation):
         return as_mask(y)
@@ -247,7 +281,8 @@ def _arrays_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
     for k, x in moving:
         local = local_jacobian(operation, k, xs, y)
         if local is not None:
-            total = total + local.tangents(_stacked(x, count or 1).astype(dtype).reshape(x.size, -1))
+            tangents = np.asarray(_float(x._tangent, "the tangent of a Dual"), dtype)
+            total = total + local.tangents(tangents.reshape(x.size, count or 1))
     return _dual(y, total.reshape(y.shape if count is None else (*y.shape, count)))
 
 

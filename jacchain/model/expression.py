@@ -72,7 +72,9 @@ class Expression:
 
     def inputs_of(self, argnums: int | Sequence[int], /) -> tuple[int, ...]:
         """Return the input nodes of one argument or several, counted from 0 or, if negative, from the end."""
-        count, chosen = len(self.arguments.children), (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        count, chosen = len(self.arguments.children), argnums if isinstance(argnums, Sequence) else (argnums,)
+        if not count:
+            raise OptionError(f"{self.name} has no argument to differentiate with respect to", "give it one")
         starts = [0]
         for child in self.arguments.children:
             starts.append(starts[-1] + child.count)

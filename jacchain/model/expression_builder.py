@@ -9,7 +9,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.execution.operation import Applied, Operation, Shape
 from jacchain.model.expression import Expression, evaluated, facts_of
-from jacchain.model.simpler import simpler
+from jacchain.model.simpler import gives_mask, simpler
 from jacchain.model.tree import Tree
 
 COMPARED: Final = 1 << 10
@@ -33,6 +33,8 @@ class ExpressionBuilder:
     dtype : dtype
     nodes : list of Applied
         The inputs first.
+    masks : set of int
+        The nodes that hold 0 and 1 only, and are boolean in NumPy.
     is_closed : bool
         The expression is done, and nothing more may be recorded.
     refused : (str, str) or None
@@ -44,8 +46,9 @@ class ExpressionBuilder:
         self.is_closed = False
         self.refused: tuple[str, str] | None = None
         self.nodes: list[Applied] = []
+        self.masks: set[int] = set()
         self._known: dict[tuple[Operation, tuple[int, ...]], int] = {}
-        self._constants: dict[tuple[Shape, bytes], int] = {}
+        self._constants: dict[tuple[Shape, bytes, bool], int] = {}
         self._numbers: dict[int, Array] = {}
 
     def input(self, shape: Shape, name: str, /) -> int:
@@ -55,11 +58,14 @@ class ExpressionBuilder:
 
     def constant(self, numbers: Array, /) -> int:
         """Return the node of a constant, one for all that are equal; later writes to the array change nothing."""
+        is_mask = np.asarray(numbers).dtype == np.bool_
         copied = np.array(numbers, self.dtype, order="C")
         contents = copied.tobytes() if copied.nbytes <= COMPARED else blake2b(copied.data).digest()
-        key = copied.shape, contents
+        key = copied.shape, contents, is_mask
         if key not in self._constants:
-            self._constants[key] = self._add_constant(copied)
+            self._constants[key] = node = self._add_constant(copied)
+            if is_mask:
+                self.masks.add(node)
         return self._constants[key]
 
     def _add_constant(self, numbers: Array) -> int:
@@ -93,17 +99,18 @@ class ExpressionBuilder:
 
     def _add(self, operation: Operation, operands: tuple[int, ...]) -> int:
         facts = facts_of(operation, tuple(self.nodes[k].shape for k in operands))
+        is_mask = gives_mask(operation, [k in self.masks for k in operands])
         xs = [self._numbers.get(k) for k in operands]
-        if any(x is None for x in xs):
-            self.nodes.append(Applied(operation, operands, facts.output))
-            return len(self.nodes) - 1
-        value = evaluated(operation, tuple(xs))
-        if not facts.view or value.flags.c_contiguous:
-            return self.constant(value)
-        # a broadcast constant stays a view of a few numbers
+        value = None if any(x is None for x in xs) else evaluated(operation, tuple(xs))
+        if value is not None and (not facts.view or value.flags.c_contiguous):
+            return self.constant(value != 0 if is_mask else value)
         self.nodes.append(Applied(operation, operands, facts.output))
-        self._numbers[len(self.nodes) - 1] = value
-        return len(self.nodes) - 1
+        node = len(self.nodes) - 1
+        if value is not None:  # a broadcast constant stays a view of a few numbers
+            self._numbers[node] = value
+        if is_mask:
+            self.masks.add(node)
+        return node
 
     def expression(self, inputs: Sequence[int], outputs: Sequence[int], signature: Signature, /) -> Expression:
         """Return the recorded expression of some outputs, without the nodes that they do not need."""

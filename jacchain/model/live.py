@@ -5,6 +5,7 @@ from math import prod
 from typing import NamedTuple, Protocol, final
 
 from jacchain.execution.operation import Operation, Shape
+from jacchain.planning.link import as_size
 
 
 class Recorded(Protocol):
@@ -73,6 +74,11 @@ def live_numbers(
     itemsize : int
         Bytes of a number.
 
+    Raises
+    ------
+    SizeError
+        A count that is not a positive integer.
+
     Examples
     --------
     >>> import numpy as np
@@ -81,11 +87,12 @@ def live_numbers(
     >>> print(live_numbers(expression.nodes, expression.outputs))
     forward mode holds 600 numbers (4,800 bytes), reverse mode 501 (4,008 bytes)
     """
+    tangents, adjoints = as_size(tangents, "the number of tangents"), as_size(adjoints, "the number of adjoints")
     moving = _moving(steps)
     sizes = {k: prod(steps[k].shape) for k in moving}
     forward = _forward(steps, outputs, {k: (1 + tangents) * size for k, size in sizes.items()})
     reverse = _reverse(steps, outputs, sizes, adjoints)
-    return Live(forward, reverse, itemsize)
+    return Live(forward, reverse, as_size(itemsize, "the bytes of a number"))
 
 
 def _moving(steps: Sequence[Recorded]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from jacchain.errors import OptionError, SizeError, TraceError
-from jacchain.model.array_protocol import apply, lift
+from jacchain.model.array_protocol import MASK_CURE, apply, are_masks, lift
 from jacchain.model.primitives.contraction import contracted, multiplied
 from jacchain.model.primitives.convolution import Convolve
 from jacchain.model.primitives.solve import Determinant, Inv, Solve
@@ -21,7 +21,14 @@ def matmul(x1: Any, x2: Any) -> Any:
     """Return the product of matrices, vectors and stacks of matrices."""
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         raise SizeError(f"matmul of shapes {np.shape(x1)} and {np.shape(x2)}", "multiply by a number with *")
+    _refuse_masks("a product", x1, x2)
     return multiplied(apply, *lift((x1, x2)))
+
+
+def _refuse_masks(what: str, *operands: Any) -> None:
+    """Refuse what NumPy makes of booleans alone: sums of products that are not numbers but ors."""
+    if are_masks(*operands):
+        raise TraceError(f"{what} of masks alone, whose sums are ors in NumPy", MASK_CURE)
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -69,7 +76,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 def einsum(*operands: Any) -> Any:
     """Return an Einstein sum, by one product of matrices for every two operands."""
-    if isinstance(operands[0], str):
+    is_text = isinstance(operands[0], str)
+    _refuse_masks("an Einstein sum", *(operands[1:] if is_text else operands[: len(operands) - 1 : 2]))
+    if is_text:
         return contracted(apply, operands[0], lift(operands[1:]))
     pairs = list(zip(operands[::2], operands[1::2], strict=False))
     texts = ["".join("..." if k is Ellipsis else ascii_letters[k] for k in axes) for _, axes in pairs]
@@ -80,6 +89,7 @@ def einsum(*operands: Any) -> Any:
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Return the sum of products along an axis."""
+    _refuse_masks("a product", x1, x2)
     return np.sum(np.multiply(x1, x2), axis=axis)
 
 
@@ -121,7 +131,7 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 def matrix_power(a: Any, n: int) -> Any:
     """Return a whole power of a square matrix, by repeated squaring."""
     if n == 0:
-        return np.eye(a.shape[-1])
+        return np.broadcast_to(np.eye(a.shape[-1]), a.shape)
     if n < 0:
         return matrix_power(inv(a), -n)
     half = a if n == 1 else matrix_power(a, n // 2)
@@ -165,6 +175,7 @@ def slogdet(a: Any) -> Any:
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     """Return the convolution of two vectors."""
     mode = {0: "valid", 1: "same", 2: "full"}.get(mode, mode)
+    _refuse_masks("a convolution", a, v)
     a, v = lift((a, v))
     a, v = np.atleast_1d(a), np.atleast_1d(v)
     if a.ndim > 1 or v.ndim > 1:

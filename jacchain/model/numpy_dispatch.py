@@ -25,7 +25,7 @@ ACCUMULATIONS: Final[Mapping[np.ufunc, Callable[..., Any]]] = {np.add: np.cumsum
 """What ``ufunc.accumulate`` is."""
 
 MEANINGLESS: Final = frozenset({"order", "casting", "subok", "like", "device", "copy", "optimize", "dtype", "out"})
-"""Options that change nothing here; a dtype other than floating-point and an `out` are refused before."""
+"""Options that change nothing here; a dtype other than the values' own and an `out` are refused before."""
 
 NEUTRAL: Final = {"where": True, "keepdims": False}
 """Options with a value that changes nothing."""
@@ -53,7 +53,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Map
     if any(out is not None for out in _tuple(given.pop("out", None))):
         _refuse_in_place(f"numpy.{ufunc.__name__} is told to write a traced value into an array (out=, or += on it)")
     if method == "__call__":
-        refuse_options(ufunc, given)
+        refuse_options(ufunc, given, dtype_of(inputs))
         return _row(ufunc).build(*map(_stacked, inputs))
     if method == "reduce" and ufunc in REDUCTIONS:
         a, *rest = inputs
@@ -89,19 +89,50 @@ def call_function(function: Callable[..., Any], args: Sequence[Any], options: Ma
         _refuse_in_place(f"{_qualified(function)} is told to write a traced value into an array (out=)")
     accepted = _accepted(build)
     kept = {name: value for name, value in named.items() if name in accepted}
-    refuse_options(function, {name: value for name, value in named.items() if name not in accepted})
+    rest = {name: value for name, value in named.items() if name not in accepted}
+    # where the dtype of the values matters: looking for it takes time
+    refuse_options(function, rest, dtype_of((*args, *options.values())) if rest.get("dtype") is not None else None)
     if function.__name__ not in OF_SEQUENCES:
         positional = tuple(map(_stacked, positional))
         kept = {name: _stacked(value) for name, value in kept.items()}
     return build(*positional, **kept)
 
 
-def refuse_options(function: Callable[..., Any], options: Mapping[str, Any], /) -> None:
-    """Refuse options that would change the value: a dtype or an order that cannot be had, and all others unknown."""
+def dtype_of(values: Any, /) -> "np.dtype[Any] | None":
+    """Return the dtype of the first overloaded value in nested lists, or None."""
+    if not isinstance(values, list | tuple):
+        return values.dtype if hasattr(values, "_is_mask") else None
+    return next((found for value in values if (found := dtype_of(value)) is not None), None)
+
+
+def refuse_dtype(what: str, own: "np.dtype[Any]", wanted: "np.dtype[Any]", /) -> None:
+    """Refuse a dtype other than that of the values."""
+    if wanted != own:
+        cure = (
+            f"leave the dtype out, or give {wanted} arguments" if wanted.itemsize in (4, 8) else "leave the dtype out"
+        )
+        raise TraceError(f"{what} to {wanted}, but all values here are {own}", f"{cure}: there is one dtype throughout")
+
+
+def refuse_options(
+    function: Callable[..., Any], options: Mapping[str, Any], own: "np.dtype[Any] | None" = None, /
+) -> None:
+    """Refuse options that would change the value: a dtype or an order that cannot be had, and all others unknown.
+
+    Parameters
+    ----------
+    function : callable
+        What messages name.
+    options : mapping
+    own : dtype, optional
+        Of the values that the function is called with.
+    """
     dtype = options.get("dtype")
     if dtype is not None and np.dtype(dtype).kind != "f":
         cure = "leave dtype out: an expression has one floating-point dtype throughout"
         raise TraceError(f"{_qualified(function)} of a traced value is asked for dtype {np.dtype(dtype)}", cure)
+    if dtype is not None and own is not None:
+        refuse_dtype(f"{_qualified(function)} converts a traced value", own, np.dtype(dtype))
     if options.get("order") == "F":
         raise TraceError(
             f"{_qualified(function)} of a traced value is asked for order 'F'", "transpose, and leave order out"

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from jacchain.errors import SizeError
-from jacchain.model.array_protocol import Overloaded, apply, lift
+from jacchain.errors import SizeError, TraceError
+from jacchain.model.array_protocol import MASK_CURE, Overloaded, apply, are_masks, as_number, is_mask, lift
 from jacchain.model.primitive import Primitive
 from jacchain.model.primitives.binary import BINARY, Where
 from jacchain.model.primitives.broadcast import Broadcast
@@ -17,13 +17,13 @@ from jacchain.model.supported import Supported
 SAME: Final[Mapping[str, str]] = {"conj": "conjugate", "abs": "absolute", "true_divide": "divide", "pow": "power"}
 """Other names of the same functions."""
 
-MASKS: Final[Mapping[str, str]] = {
-    "bitwise_and": "logical_and",
-    "bitwise_or": "logical_or",
-    "bitwise_xor": "logical_xor",
-    "invert": "logical_not",
+MASKS: Final[Mapping[str, tuple[str, str]]] = {
+    "bitwise_and": ("&", "logical_and"),
+    "bitwise_or": ("|", "logical_or"),
+    "bitwise_xor": ("^", "logical_xor"),
+    "invert": ("~", "logical_not"),
 }
-"""The operators & | ^ ~ on masks."""
+"""The operators on masks, and what they are."""
 
 
 def broadcast_all(operands: Sequence[Any], name: str, /) -> list[Any]:
@@ -46,15 +46,25 @@ def elementwise(primitive: Primitive, /, *operands: Any) -> Any:
     return apply(primitive, *broadcast_all(operands, primitive.name))
 
 
+def of_masks(sign: str, name: str, /, *operands: Any) -> Any:
+    """Return what & | ^ ~ give of masks; of other numbers they would be bits, which have no derivative."""
+    for x in operands:
+        if not is_mask(x):
+            cure = "write ** for a power" if sign == "^" else "compare numbers first, as in x != 0"
+            number = f"{type(x).__name__} of shape {np.shape(x)}"
+            raise TraceError(f"{sign} meets a {number}, which is no comparison and not boolean", cure)
+    return elementwise({**UNARY, **BINARY}[name], *operands)
+
+
 def power(x1: Any, x2: Any) -> Any:
     """Return x1 ** x2, by products where the exponent is a small whole number."""
     if not isinstance(x2, Overloaded) and np.ndim(x2) == 0:
-        exponent = float(x2)
+        exponent = _exponent(x2)
         match exponent:
             case 0.0:
-                return np.ones_like(x1)
+                return x1._constant(np.ones(x1.shape, int))
             case 1.0:
-                return x1
+                return as_number(x1)
             case 2.0:
                 return apply(UNARY["square"], x1)
             case 0.5:
@@ -64,12 +74,39 @@ def power(x1: Any, x2: Any) -> Any:
     return elementwise(BINARY["power"], x1, x2)
 
 
+def _exponent(number: Any) -> float:
+    from jacchain.model.trace import real  # which is written in terms of this table
+
+    return float(real(number, "an exponent"))
+
+
 def add(x1: Any, x2: Any) -> Any:
-    """Return x1 + x2; the number 0, with which Python's sum begins, is left out."""
+    """Return x1 + x2; the number 0, with which Python's sum begins, is left out. A sum of masks is their or."""
+    if are_masks(x1, x2):
+        return elementwise(BINARY["logical_or"], x1, x2)
     for number, other in ((x1, x2), (x2, x1)):
-        if isinstance(number, int | float) and number == 0:
+        if isinstance(number, int | float) and number == 0 and not is_mask(other):
             return other
     return elementwise(BINARY["add"], x1, x2)
+
+
+def subtract(x1: Any, x2: Any) -> Any:
+    """Return x1 - x2; refuse a difference of masks, as NumPy does."""
+    if are_masks(x1, x2):
+        raise TraceError("a difference of masks, which NumPy refuses too", MASK_CURE)
+    return elementwise(BINARY["subtract"], x1, x2)
+
+
+def multiply(x1: Any, x2: Any) -> Any:
+    """Return x1 · x2; a product of masks is their and, and a mask again."""
+    return elementwise(BINARY["logical_and" if are_masks(x1, x2) else "multiply"], x1, x2)
+
+
+def negative(x: Any) -> Any:
+    """Return -x; refuse it of a mask, as NumPy does."""
+    if is_mask(x):
+        raise TraceError("the negative of a mask, which NumPy refuses too", MASK_CURE)
+    return apply(UNARY["negative"], x)
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -149,14 +186,14 @@ def _operands(primitive: Primitive) -> int:
 
 def _rows() -> dict[Callable[..., Any], Supported]:
     names = {**UNARY, **BINARY}
-    names |= {alias: names[name] for alias, name in (*SAME.items(), *MASKS.items())}
+    names |= {alias: names[name] for alias, name in SAME.items()}
     found = {
         ufunc: Supported(partial(elementwise, primitive), _note(primitive))
         for name, primitive in names.items()
         if (ufunc := _ufunc(name))
     }
-    for name in MASKS:
-        found[getattr(np, name)] = found[getattr(np, name)]._replace(note="of masks")
+    for alias, (sign, name) in MASKS.items():
+        found[getattr(np, alias)] = Supported(partial(of_masks, sign, name), "of masks")
     return found
 
 
@@ -170,7 +207,10 @@ def _modf(x: Any) -> tuple[Any, Any]:
 
 ELEMENTWISE: Final[Mapping[Callable[..., Any], Supported]] = {
     **_rows(),
-    np.add: Supported(add),
+    np.add: Supported(add, "of masks: or"),
+    np.subtract: Supported(subtract, "not of masks"),
+    np.multiply: Supported(multiply, "of masks: and"),
+    np.negative: Supported(negative, "not of masks"),
     np.power: Supported(power, "a constant exponent is a primitive of its own; 0 at a base of 0"),
     np.divmod: Supported(_divmod, "floor_divide and remainder"),
     np.modf: Supported(_modf, "x - trunc x and trunc x"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from jacchain.errors import OptionError
-from jacchain.model.array_protocol import Overloaded, apply
+from jacchain.model.array_protocol import Overloaded, apply, is_mask
 from jacchain.model.numpy_indexing import moved
 from jacchain.model.numpy_reductions import along_last, axis_of
 from jacchain.model.primitives.placement import Concatenate, Stack, padding
@@ -86,11 +86,16 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         arr, axis = np.ravel(arr), 0
     axis = axis_of(arr, axis)
     size = np.shape(arr)[axis]
-    places = np.insert(np.arange(size), obj, -1)
-    new = np.nonzero(places < 0)[0]
-    thin = np.expand_dims(values, axis) if np.ndim(values) == np.ndim(arr) - 1 and np.ndim(values) else values
-    wide = np.broadcast_to(thin, [len(new) if k == axis else n for k, n in enumerate(np.shape(arr))])
-    order = np.where(places < 0, size + np.cumsum(places < 0) - 1, places)
+    count = len(np.insert(np.arange(size), obj, -1)) - size
+    if count == 0:
+        return arr
+    if count == 1:  # one place takes all values there are along the axis
+        values = np.reshape(values, (1,) * (np.ndim(arr) - np.ndim(values)) + np.shape(values))
+        if np.ndim(obj) == 0 and not isinstance(obj, slice):
+            values = np.moveaxis(values, 0, axis)
+        count = np.shape(values)[axis]
+    wide = np.broadcast_to(values, [count if k == axis else n for k, n in enumerate(np.shape(arr))])
+    order = np.insert(np.arange(size), obj, size + np.arange(count))
     return np.take(concatenate([arr, wide], axis), order, axis=axis)
 
 
@@ -116,7 +121,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     a = concatenate([x for x in (ends[0], a, ends[1]) if x is not None], axis)
     before = (slice(None),) * axis
     for _ in range(n):
-        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+        away = np.not_equal if is_mask(a) else np.subtract
+        a = away(a[(*before, slice(1, None))], a[(*before, slice(None, -1))])
     return a
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from jacchain.errors import OptionError, SizeError
-from jacchain.model.array_protocol import Axes, apply
+from jacchain.model.array_protocol import Axes, apply, as_number
 from jacchain.model.primitives.cumulative import Cumprod, Cumsum
 from jacchain.model.primitives.reduction import Max, Mean, Min, Prod, Sum
 from jacchain.model.primitives.softmax import LogSoftmax, Logsumexp, Softmax
@@ -39,7 +39,9 @@ def count_of(a: Any, axis: Axes, /) -> int:
 def _reduction(kind: Callable[..., Any]) -> Callable[..., Any]:
     def reduced(a: Any, axis: Axes = None, keepdims: bool = False) -> Any:
         axes = axes_of(a, axis)
-        return apply(kind(axes, bool(keepdims)), a) if axes else a
+        if axes:
+            return apply(kind(axes, bool(keepdims)), a)
+        return a if kind in (Max, Min) else as_number(a)
 
     return reduced
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from jacchain.errors import SizeError
+from jacchain.errors import SizeError, TraceError
 from jacchain.execution.operation import Shape
 from jacchain.model.array_protocol import Axes, Overloaded, apply
 from jacchain.model.numpy_indexing import moved
@@ -167,17 +167,25 @@ def triu(m: Any, k: int = 0) -> Any:
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Return slices along an axis, of nearly equal size or cut at given places."""
-    axis = axis_of(ary, axis)
-    parts = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
-    before = (slice(None),) * axis
-    return [ary[(*before, slice(int(part[0]), int(part[-1]) + 1))] for part in parts if part.size]
+    return _parts(np.array_split, ary, indices_or_sections, axis)
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Return slices along an axis, of equal size or cut at given places."""
+    return _parts(np.split, ary, indices_or_sections, axis)
+
+
+def _parts(divide: Callable[..., Any], ary: Any, places: Any, axis: int) -> list[Any]:
     axis = axis_of(ary, axis)
-    np.split(np.arange(ary.shape[axis]), indices_or_sections)  # raises where the sizes are not equal
-    return array_split(ary, indices_or_sections, axis)
+    what = f"numpy.{divide.__name__} of size {ary.shape[axis]} into {places}"
+    try:
+        parts = divide(np.arange(ary.shape[axis]), places)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise SizeError(f"{what}: {error}", "give a number of parts that fits, or the places to cut at") from None
+    if not all(part.size for part in parts):
+        raise TraceError(f"{what}: a part takes nothing", "leave out what is empty")
+    before = (slice(None),) * axis
+    return [ary[(*before, slice(int(part[0]), int(part[-1]) + 1))] for part in parts]
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:

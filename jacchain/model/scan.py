@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.expression import Expression
 from jacchain.model.scan_operation import Scan, Source
@@ -34,7 +34,8 @@ def scan(step: Step, carry: Any, xs: Any = None, /, *parameters: Any, length: in
         such values as parameters.
     carry : array, number, or tuple, list or dict of these
     xs : array, or tuple, list or dict of these, optional
-        All with the same leading axis.
+        All with the same leading axis. Traced, of floating-point numbers or booleans: a step that selects by an index
+        cannot be recorded, so give the selected rows, as in ``table[indices]``.
     *parameters : arrays, or tuples, lists and dicts of these
         The same in every step.
     length : int, optional
@@ -50,11 +51,14 @@ def scan(step: Step, carry: Any, xs: Any = None, /, *parameters: Any, length: in
     Raises
     ------
     SizeError
-        Leading axes that differ, no steps, or a step that changes the shape of what it carries.
+        Leading axes that differ, no steps, or a step that changes the shape of what it carries or of its output.
+    DtypeError
+        Whole numbers as xs, traced.
     OptionError
-        Neither xs nor a length.
+        Neither xs nor a length, or no function.
     TraceError
-        The step gives no pair, or nests what it carries otherwise, or uses traced values that are no parameters.
+        The step gives no pair, or nests what it carries or its output otherwise, or uses traced values that are no
+        parameters.
 
     Examples
     --------
@@ -75,29 +79,72 @@ def scan(step: Step, carry: Any, xs: Any = None, /, *parameters: Any, length: in
     %7 = reshape %6         number
     return %7
     """
+    if not callable(step):
+        raise OptionError(f"the step of a scan is {step!r}, no function", "give the function first: scan(step, carry)")
     stepped, tree = ([], None) if xs is None else flatten(xs, "xs")
     count = _length(stepped, length)
     given = [*flatten(carry, "carry")[0], *stepped, *flatten(parameters, "the parameters")[0]]
     if any(isinstance(leaf, Tracer) for leaf in given):
         return _recorded(step, carry, (tree, stepped), parameters, count)
+    return _repeated(step, carry, (tree, stepped), parameters, count)
+
+
+def _repeated(
+    step: Step, carry: Any, xs: tuple[Tree | None, list[Any]], parameters: tuple[Any, ...], length: int
+) -> tuple[Any, Any]:
+    """Return the results of a loop."""
+    tree, stepped = xs
+    carry_form, y_form = _Form("carry", flatten(carry, "carry")), None
     ys: list[list[Any]] = []
-    nesting: Tree | None = None
-    for t in range(count):
+    for t in range(length):
         x = None if tree is None else tree.unflatten([leaf[t] for leaf in stepped])
         carry, y = _pair(step, step(carry, x, *parameters))
-        if y is not None:
-            leaves, nesting = flatten(y, "the output of a step")
-            ys.append(leaves)
-    if nesting is None:
+        carry_form.leaves(step, carry)
+        if t == 0:
+            y_form = None if y is None else _Form("its output", flatten(y, "the output of a step"))
+        if y_form is not None:
+            ys.append(y_form.leaves(step, y))
+        elif y is not None:
+            raise TraceError(f"{_name(step)} gives an output in step {t}, and none before", "give one in all steps")
+    if y_form is None:
         return carry, None
-    return carry, nesting.unflatten([np.stack(column) for column in zip(*ys, strict=True)])
+    return carry, y_form.tree.unflatten([np.stack(column) for column in zip(*ys, strict=True)])
+
+
+class _Form:
+    """The nesting and the shapes that something has in all steps."""
+
+    def __init__(self, what: str, first: tuple[list[Any], Tree], /) -> None:
+        leaves, self.tree = first
+        self._what, self._shapes = what, [np.shape(leaf) for leaf in leaves]
+
+    def leaves(self, step: Step, nested: Any, /) -> list[Any]:
+        """Return the arrays of what a step gives, or refuse it where it differs from before."""
+        found = self.tree.leaves(nested)
+        if found is None:
+            raise TraceError(f"{_name(step)} nests {self._what} otherwise than before", "nest it alike in all steps")
+        for k, (leaf, shape) in enumerate(zip(found, self._shapes, strict=True)):
+            if isinstance(leaf, Tracer):
+                raise TraceError(
+                    f"{_name(step)} uses a traced value that scan was not given", "give it to scan as a parameter"
+                )
+            if np.shape(leaf) != shape:
+                place = self.tree.places(self._what)[k]
+                raise SizeError(
+                    f"{_name(step)} is given {place} of shape {shape} and gives {np.shape(leaf)}"
+                    if self._what == "carry"
+                    else f"{_name(step)} gives {place} of shape {np.shape(leaf)}, and of {shape} before",
+                    "keep the shape in all steps",
+                )
+        return found
 
 
 def _length(stepped: Sequence[Any], length: int | None) -> int:
     if not stepped and length is None:
         raise OptionError("a scan of neither xs nor a length", "give xs, or length=")
     shapes = [np.shape(leaf) for leaf in stepped]
-    found = {shape[0] if shape else 0 for shape in shapes} | (set() if length is None else {length})
+    counts = set() if length is None else {as_size(length, "the number of steps")}
+    found = counts | {shape[0] if shape else 0 for shape in shapes}
     if len(found) != 1 or not all(shapes):
         raise SizeError(
             f"xs of shapes {', '.join(map(str, shapes))}" + ("" if length is None else f" and length {length}"),
@@ -108,9 +155,23 @@ def _length(stepped: Sequence[Any], length: int | None) -> int:
 
 def _pair(step: Step, found: Any) -> tuple[Any, Any]:
     if not isinstance(found, tuple) or len(found) != 2:
-        name = getattr(step, "__name__", "the step")
-        raise TraceError(f"{name} gives {type(found).__name__}, not a pair", "return what is carried on, and an output")
+        what = f"{_name(step)} gives {type(found).__name__}, not a pair"
+        raise TraceError(what, "return what is carried on, and an output")
     return found
+
+
+def _name(step: Step) -> str:
+    return getattr(step, "__name__", "the step")
+
+
+def _check_numbers(tree: Tree | None, stepped: Sequence[Any]) -> None:
+    """Refuse whole numbers, which the loop gives the step as they are, and a trace as floats without a value."""
+    for place, leaf in zip([] if tree is None else tree.places("xs"), stepped, strict=True):
+        if not isinstance(leaf, Overloaded) and np.asarray(leaf).dtype.kind in "iu":
+            raise DtypeError(
+                f"{place} holds whole numbers, and a traced step gets floats, which are no indices",
+                "convert it, xs.astype(float), to calculate with it; in place of indices give what they would select",
+            )
 
 
 def _recorded(
@@ -118,6 +179,7 @@ def _recorded(
 ) -> tuple[Any, Any]:
     """Return the results of a scan as one operation in a trace."""
     tree, stepped = xs
+    _check_numbers(tree, stepped)
     carried, carry_tree = flatten(carry, "carry")
     constants, parameter_tree = flatten(parameters, "the parameters")
     first: Any = next(leaf for leaf in (*carried, *stepped, *constants) if isinstance(leaf, Tracer))

@@ -1,13 +1,16 @@
 """What an operation comes to that is no work, or the same as a simpler one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from jacchain.execution.operation import Applied, Operation
-from jacchain.model.primitives.binary import Binary
+from jacchain.model.primitives.binary import Binary, Extremum, Where
 from jacchain.model.primitives.broadcast import Broadcast
+from jacchain.model.primitives.placement import Concatenate, Stack
+from jacchain.model.primitives.reduction import Max, Min
 from jacchain.model.primitives.reshape import Reshape, Transpose
-from jacchain.model.primitives.unary import Unary
+from jacchain.model.primitives.selection import Gather, Index
+from jacchain.model.primitives.unary import Absolute, Unary
 
 
 class Step(NamedTuple):
@@ -23,6 +26,10 @@ class Recorded(Protocol):
     @property
     def nodes(self) -> Sequence[Applied]:
         """The nodes in topological order."""
+
+    @property
+    def masks(self) -> Collection[int]:
+        """The nodes that hold 0 and 1 only, and are boolean in NumPy."""
 
 
 def simpler(recorded: Recorded, operation: Operation, operands: tuple[int, ...], /) -> Step | None:
@@ -41,7 +48,7 @@ def simpler(recorded: Recorded, operation: Operation, operands: tuple[int, ...],
             return Step(None, operands)
         case Binary("multiply") if operands[0] == operands[1]:
             return Step(Unary("square"), operands[:1])
-        case Binary("not_equal") if is_mask(recorded, operands[0]) and _is_zero(recorded, operands[1]):
+        case Binary("not_equal") if operands[0] in recorded.masks and _is_zero(recorded, operands[1]):
             return Step(None, operands[:1])
     match operation, first.operation:
         case (Reshape(), Reshape()) | (Broadcast(), Broadcast()):
@@ -62,12 +69,18 @@ MASKS = frozenset(
 """Names of what gives 0 and 1 only."""
 
 
-def is_mask(recorded: Recorded, node: int, /) -> bool:
-    """Return whether a node holds 0 and 1 only, seen in whatever shape."""
-    operation, operands, *_ = recorded.nodes[node]
-    if isinstance(operation, Reshape | Broadcast | Transpose):
-        return is_mask(recorded, operands[0])
-    return isinstance(operation, Unary | Binary) and operation.function in MASKS
+def gives_mask(operation: Operation, are_masks: Sequence[bool], /) -> bool:
+    """Return whether an operation's value is boolean in NumPy, given which of its operands are."""
+    match operation:
+        case Unary(function) | Binary(function) if function in MASKS:
+            return True
+        case Where():
+            return all(are_masks[1:])
+        case Reshape() | Broadcast() | Transpose() | Index() | Gather() | Concatenate() | Stack():
+            return all(are_masks)
+        case Extremum() | Absolute() | Max() | Min():
+            return all(are_masks)
+    return False
 
 
 def _is_zero(recorded: Recorded, node: int) -> bool:

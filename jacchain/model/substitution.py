@@ -137,8 +137,10 @@ def _listening(maker: Callable[..., Any]) -> Callable[..., Any]:
         if args and is_overloaded(args[0]) and not _is_scipy(sys._getframe(1)):
             from jacchain.model.numpy_dispatch import refuse_options
 
-            refuse_options(maker, {"dtype": args[1] if len(args) > 1 else None, **options})
-            return stacked(args[0])
+            given = {"dtype": args[1] if len(args) > 1 else None, **options}
+            refuse_options(maker, given)
+            found = stacked(args[0])
+            return found if given["dtype"] is None else found.astype(given["dtype"])
         return maker(*args, **options)
 
     return listening

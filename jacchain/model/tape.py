@@ -16,6 +16,7 @@ from jacchain.model.live import Live, live_numbers
 from jacchain.model.local_jacobian import LocalJacobian, local_jacobian
 from jacchain.model.mask import as_mask, is_comparison
 from jacchain.model.substitution import substituted
+from jacchain.model.trace import as_float, real
 
 
 @final
@@ -95,6 +96,9 @@ class Variable(Overloaded):
     def _constant(self, numbers: NDArray[Any], /) -> "Variable":
         return self._tape._constant(numbers)
 
+    def _is_mask(self) -> bool:
+        return False  # comparisons give plain booleans
+
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
         if asked in ("float", "int", "array"):
             raise TraceError(
@@ -138,7 +142,10 @@ class Tape:
     """
 
     def __init__(self, *, dtype: Any = float) -> None:
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            raise OptionError(f"a tape of dtype {dtype!r}", "give float32 or float64") from None
         if self.dtype not in (np.float32, np.float64):
             raise OptionError(f"a tape of dtype {self.dtype}", "give float32 or float64")
         self._entries: list[Entry] = []
@@ -156,7 +163,7 @@ class Tape:
         DtypeError
             Integers, complex numbers or objects in an array.
         """
-        plain = float(value) if isinstance(value, int) else value
+        plain = as_float(value, name or "a variable") if isinstance(value, int) else value
         array = np.array(as_point(plain, name or "a variable"), self.dtype)
         return self._added(Entry(None, (), array, name=name))
 
@@ -196,6 +203,7 @@ class Tape:
         TraceError
             Values that are not on this tape.
         """
+        self._node(output, "the gradient")
         if output.size != 1:
             raise SizeError(f"the gradient of a value of shape {output.shape}", "give one number, or use jacobian")
         seed = np.ones((1, 1), self.dtype)
@@ -203,6 +211,7 @@ class Tape:
 
     def jacobian(self, output: Variable, inputs: "Variable | Sequence[Variable]", /) -> Any:
         """Return the Jacobian, of the output's shape followed by the input's: one adjoint for each output number."""
+        self._node(output, "the Jacobian")
         return self._by_adjoints(output, inputs, np.eye(output.size, dtype=self.dtype), output.shape)
 
     def live(self, *outputs: Variable, tangents: int = 1, adjoints: int = 1) -> Live:
@@ -222,6 +231,15 @@ class Tape:
             The variable that moves; without, there is no column of tangents.
         tangent : array
             How it moves: of its shape, or one number for all of its numbers.
+
+        Raises
+        ------
+        SizeError
+            The output is not one number, or the tangent has another shape.
+        DtypeError
+            A tangent that is not of real numbers.
+        TraceError
+            Values that are not on this tape.
         """
         node = self._node(output, "the table")
         if output.size != 1:
@@ -242,7 +260,7 @@ class Tape:
         return Variable(self, len(self._entries) - 1)
 
     def _constant(self, numbers: NDArray[Any]) -> Variable:
-        array = np.array(numbers, self.dtype)
+        array = np.array(real(numbers, "a constant"), self.dtype)
         return self._added(Entry(None, (), array, constant=array))
 
     def _record(self, operation: Operation, operands: Sequence[int]) -> Any:
@@ -267,7 +285,7 @@ class Tape:
 
     def _by_adjoints(self, output: Variable, inputs: "Variable | Sequence[Variable]", seed: Array, shape: Shape) -> Any:
         node = self._node(output, "the derivative")
-        several = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        several = inputs if isinstance(inputs, list | tuple) else [inputs]
         wanted = [self._node(one, "the derivative") for one in several]
         adjoints = self._adjoints(node, seed)
         found = []
@@ -297,12 +315,13 @@ class Tape:
     def _tangents(self, node: int, tangent: ArrayLike) -> list[Array | None]:
         """Return the tangents of all entries, in columns: the one pass forward over the tape."""
         shape = self._entries[node].shape
-        if np.shape(tangent) not in (shape, ()):
+        tangent = real(tangent, "the tangent")
+        if tangent.shape not in (shape, ()):
             raise SizeError(
-                f"the tangent of v{node} has shape {np.shape(tangent)}, but v{node} has {shape}", "make them equal"
+                f"the tangent of v{node} has shape {tangent.shape}, but v{node} has {shape}", "make them equal"
             )
         found: list[Array | None] = [None] * len(self._entries)
-        found[node] = np.array(np.broadcast_to(np.asarray(tangent, self.dtype), shape)).reshape(-1, 1)
+        found[node] = np.array(np.broadcast_to(tangent.astype(self.dtype), shape)).reshape(-1, 1)
         for k, entry in enumerate(self._entries[node + 1 :], node + 1):
             for operand, local in zip(entry.operands, entry.locals, strict=True):
                 v, before = found[operand], found[k]

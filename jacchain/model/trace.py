@@ -40,6 +40,8 @@ REFUSALS: Final[dict[Asked, tuple[str, str]]] = {
 }
 """What is said when numbers are asked of a value that has none."""
 
+RETURNS: Final = "return arrays or numbers made of the arguments"
+
 
 @final
 class Tracer(Overloaded):
@@ -66,6 +68,9 @@ class Tracer(Overloaded):
 
     def _constant(self, numbers: NDArray[Any], /) -> "Tracer":
         return Tracer(self._builder, self._builder.constant(real(numbers, "a constant")))
+
+    def _is_mask(self) -> bool:
+        return self.node in self._builder.masks
 
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
         known: NDArray[Any] | None = self._builder.numbers(self.node)
@@ -125,6 +130,7 @@ def trace(fun: Callable[..., Any], /, *examples: object) -> Expression:
     array([0., 0.])
     """
     name = getattr(fun, "__name__", type(fun).__name__)
+    _check_count(fun, name, examples)
     places, points, arguments = _points(fun, examples)
     builder = ExpressionBuilder(_common_dtype(points))
     inputs = [builder.input(np.shape(point), place) for place, point in zip(places, points, strict=True)]
@@ -137,9 +143,27 @@ def trace(fun: Callable[..., Any], /, *examples: object) -> Expression:
         if isinstance(error, JacchainError) or builder.refused is None:
             raise
         raise TraceError(*builder.refused) from error
-    leaves, results = flatten(result, f"the result of {name}", cure="return arrays or numbers made of the arguments")
+    leaves, results = flatten(result, f"the result of {name}", cure=RETURNS)
+    if not leaves:
+        raise TraceError(f"{name} returns nothing: there is no array in its result", RETURNS)
     outputs = [_output(builder, leaf, place) for leaf, place in zip(leaves, results.places("the result"), strict=True)]
     return builder.expression(inputs, outputs, Signature(name, arguments, results))
+
+
+def _check_count(fun: Callable[..., Any], name: str, examples: tuple[object, ...]) -> None:
+    """Refuse too few or too many arguments, which Python would only count."""
+    try:
+        taken = signature(fun)
+    except (TypeError, ValueError):  # functions written in C may have none
+        return
+    try:
+        taken.bind(*examples)
+    except TypeError as error:
+        given = "1 argument" if len(examples) == 1 else f"{len(examples)} arguments"
+        raise TraceError(
+            f"{name}{taken} is called with {given}: {error}",
+            "give all arguments, by position, or close over the others: lambda x: f(x, k=2)",
+        ) from None
 
 
 def _points(fun: Callable[..., Any], examples: tuple[object, ...]) -> tuple[list[str], list[Any], Tree]:
@@ -187,6 +211,17 @@ def _output(builder: ExpressionBuilder, leaf: Any, place: str) -> int:
     return builder.constant(real(leaf, place))
 
 
+def as_float(number: int, what: str, /) -> float:
+    """Return a Python integer as a float, or raise an error where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        raise DtypeError(
+            f"{what} is an integer too large for a float, of {number.bit_length()} bits",
+            "keep to integers, whose sums, products and whole powers are exact as duals",
+        ) from None
+
+
 def real(numbers: Any, what: str, /) -> NDArray[Any]:
     """Return an array of real numbers, or raise an error that says what to do."""
     if isinstance(numbers, np.matrix | np.ma.MaskedArray):
@@ -195,6 +230,11 @@ def real(numbers: Any, what: str, /) -> NDArray[Any]:
     match array.dtype.kind:
         case "f" | "i" | "u" | "b":
             return array
+        case "O" if array.ndim == 0:  # a Python integer of more than 64 bits, None, or a thing that is no number
+            value = array.item()
+            if isinstance(value, int):
+                return np.array(as_float(value, what))
+            raise DtypeError(f"{what} is {'None' if value is None else type(value).__name__}", "give real numbers")
         case "O":
             raise TraceError(f"{what} is an array of Python objects", "join traced values by numpy.stack instead")
         case "c":

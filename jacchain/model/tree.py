@@ -98,7 +98,7 @@ def flatten(nested: object, /, what: str = "the argument", *, cure: str = CURE) 
     Raises
     ------
     TraceError
-        Something in it is no array and no number; the message names the place.
+        Something in it is no array and no number, in which case the message names the place, or it contains itself.
 
     Examples
     --------
@@ -114,6 +114,8 @@ def flatten(nested: object, /, what: str = "the argument", *, cure: str = CURE) 
         place, value = error.args
         where = f"{what}{place}" if what.isidentifier() or not place else f"{what} {place}"
         raise TraceError(f"{where} is {_described(value)}", cure) from None
+    except RecursionError:
+        raise TraceError(f"{what}: something contains itself, or nests too deep", cure) from None
 
 
 class _NoArrayError(Exception):

@@ -21,6 +21,7 @@ NAMES = (
     "schedule-threads",
     "plan-matrix-free",
     "plan-long",
+    "trace",
     "blocks-all",
     "blocks-two",
     "process",

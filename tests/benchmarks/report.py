@@ -13,6 +13,7 @@ from benchmarks import (
     scalar_code,
     schedules,
     sequence_space,
+    tracing,
     wine,
     wine_weights,
 )
@@ -37,6 +38,7 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "plan-matrix-free": planning.matrix_free_row,
     "plan-long": planning.long_row,
     "schedule-threads": schedules.threads_row,
+    "trace": tracing.row,
     "blocks-all": partial(sequence_space.row, "all"),
     "blocks-two": partial(sequence_space.row, "two"),
     "process": process.row,

@@ -304,6 +304,47 @@ def test_bad_arguments_and_options_are_named():
         jc.vjp(f, X, np.ones(4))
     with pytest.raises(OptionError, match="nest"):
         jc.jvp(np.multiply, (X, X), (X,))
+    with pytest.raises(OptionError, match="no argument to differentiate"):
+        jc.gradient(lambda: 3.0)()
+    with pytest.raises(TraceError, match="called with 1 argument: missing"):
+        jc.gradient(lambda x, y: x)(X)
+    for argnums in (True, 1.0, (), (0, 1.5), np.array([0, 1])):
+        with pytest.raises(OptionError, match="argnums is"):
+            jc.jacobian(f, argnums=argnums)
+
+
+def test_results_and_arguments_without_arrays_are_named():
+    with pytest.raises(TraceError, match="returns nothing"):
+        jc.jacobian(lambda x: ())(X)
+    with pytest.raises(TraceError, match="returns nothing"):
+        jc.vjp(lambda x: (), X, ())
+    for x in ((), {}):
+        with pytest.raises(OptionError, match="x holds no array"):
+            jc.jvp(lambda *_: 1.0, x, x)
+        with pytest.raises(OptionError, match="x holds no array"):
+            jc.vjp(lambda *_: 1.0, x, 1.0)
+
+
+def test_numbers_of_arguments_may_be_integers_of_any_kind():
+    one, both = np.int64(1), [np.int64(1), np.int32(0)]
+    np.testing.assert_array_equal(jc.gradient(np.dot, argnums=one)(X, 2 * X), X)
+    np.testing.assert_array_equal(jc.gradient(np.dot, argnums=both)(X, 2 * X), (X, 2 * X))
+
+
+def test_plain_numbers_do_not_widen_float32():
+    x = X.astype(np.float32)
+    assert jc.vjp(np.sum, x, 1.0).dtype == np.float32
+    assert jc.jvp(lambda s: s * s, np.float32(2), 1.0).dtype == np.float32
+    assert jc.jvp(np.multiply, (x, 2.0), (x, 1.0)).dtype == np.float32
+    assert jc.jvp(np.multiply, (X, 2.0), (X, 1.0)).dtype == np.float64
+    assert jc.vjp(np.sum, x, np.float64(1.0)).dtype == np.float64
+
+
+def test_products_so_far_of_many_numbers_have_a_gradient():
+    x = 1 - 1e-6 * np.random.default_rng(0).random(10**6)
+    y = np.cumprod(x)
+    found = jc.gradient(lambda x: np.sum(np.cumprod(x)))(x)
+    np.testing.assert_allclose(found, np.cumsum(y[::-1])[::-1] / x, rtol=1e-11)
 
 
 def test_a_derivative_can_be_stored_and_lets_go_of_what_it_made():

@@ -248,3 +248,77 @@ def test_bad_input_is_refused():
         trace(lambda x: x * Dual(1.0, 2.0), 1.0)
     with pytest.raises(TraceError, match="not supported"):
         np.fft.fft(Dual([1.0], [1.0]))
+
+
+@given(st.integers(-(10**6), 10**6), integers, st.integers(0, 60))
+def test_whole_powers_and_absolute_values_of_integers_are_exact(value, tangent, exponent):
+    x, product = Dual(value, tangent), Dual(1, 0)
+    for _ in range(exponent):
+        product = product * x
+    assert repr(x**exponent) == repr(product)
+    assert repr(abs(x)) == repr(x if value > 0 else -x if value else Dual(0, 0))
+
+
+def test_a_power_of_zero_is_a_constant_of_the_same_kind():
+    assert repr(Dual(0, 1) ** 0) == "Dual(1, 0)"
+    for x in (Dual([1.0, 2.0], [1.0, 1.0]), Dual(np.float32([0, 2]), np.float32([1, 1]))):
+        y = x**0
+        assert isinstance(y, Dual)
+        assert y.value.dtype == x.dtype
+        np.testing.assert_array_equal(y.value, [1, 1])
+        np.testing.assert_array_equal(y.tangent, [0, 0])
+    np.testing.assert_array_equal(jc.jacobian(lambda x: x**0 * x)(np.array([0.0, 2.0])), np.eye(2))
+
+
+@pytest.mark.parametrize("x", [Dual(1, 2), Dual(1.0, 2.0), Dual([1.0, 2.0], [1.0, 1.0])])
+def test_what_is_no_number_equals_no_dual_and_meets_none(x):
+    for other in (None, "a", b"a", object(), {}):
+        assert (x == other) is False
+        assert (x != other) is True
+        assert (other == x) is False
+        assert other not in [x]
+    for other in (None, "a"):
+        for meet in (lambda a, b: a + b, lambda a, b: b * a, lambda a, b: a < b, lambda a, b: a**b):
+            with pytest.raises(DtypeError, match="give real numbers"):
+                meet(x, other)
+    for meet in (lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a**b, lambda a, b: a == b):
+        with pytest.raises(DtypeError, match="is complex"):
+            meet(x, 1j)
+
+
+def test_integers_too_large_for_floats_are_refused_where_floats_are_needed():
+    huge = 10**400
+    assert (Dual(huge, 1) * Dual(huge, 1)).tangent == 2 * huge
+    assert Dual(huge, 1) > 1.0
+    cases = [
+        lambda: Dual(huge, 1) + 1.0,
+        lambda: Dual(huge, 1) / 2,
+        lambda: np.sin(Dual(huge, 1)),
+        lambda: Dual(1, huge) * 1.5,
+        lambda: Dual(huge, [1.0]),
+        lambda: Dual([1.0], [1.0]) * huge,
+        lambda: Dual(2.0, 1) ** huge,
+    ]
+    for case in cases:
+        with pytest.raises(DtypeError, match="too large for a float"):
+            case()
+
+
+@pytest.mark.parametrize("x", [Dual(1, 2), Dual([1.0, 2.0], [1.0, 1.0])])
+def test_the_operators_of_masks_take_nothing_else(x):
+    cases = [
+        (lambda x: x ^ 2, r"\^ meets(.|\n)*write \*\*"),
+        (lambda x: 2 ^ x, r"\^ meets(.|\n)*write \*\*"),
+        (lambda x: x & (x > 0), "& meets(.|\n)*compare numbers first"),
+        (lambda x: True | x, "meets(.|\n)*compare numbers first"),
+        (lambda x: ~x, "~ meets(.|\n)*compare numbers first"),
+    ]
+    for function, message in cases:
+        with pytest.raises(TraceError, match=message):
+            function(x)
+        with pytest.raises(TraceError, match=message):
+            trace(function, np.ones(2))
+    mask = (x > 1) ^ (x < 2)
+    np.testing.assert_array_equal(mask, np.ones(x.shape, bool))
+    expression = trace(lambda x: ((x > 1) ^ (x < 2)) & ~(x == 5) | np.array([True, False]), np.ones(2))
+    np.testing.assert_array_equal(expression(np.array([5.0, 1.0])), [1, 1])

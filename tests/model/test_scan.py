@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import numpy_functions, seeds
 
 import jacchain as jc
-from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.dual import dual_jvp
 from jacchain.model.scan import scan
 from jacchain.model.tape import Tape
@@ -300,3 +300,53 @@ def test_bad_input_is_refused():
         jc.jacobian(traced(lambda c, x: ((c, c), None), xs))(c)
     with pytest.raises(TraceError, match="pass outer ones as arguments"):
         jc.jacobian(lambda c: scan(lambda s, x: (s * c, None), c, xs)[0])(c)
+
+
+def test_a_traced_value_that_scan_was_not_given_is_refused_rather_than_unrolled():
+    for step in (lambda c, x, w: (c * w, None), lambda c, x, w: (c, x * w), lambda c, x, w: (c, {"y": (x, w)})):
+        with pytest.raises(TraceError, match=r"(?s)uses a traced value that scan was not given.*as a parameter"):
+            trace(lambda w, step=step: scan(lambda c, x: step(c, x, w), 1.0, np.ones(3))[0], 2.0)
+
+
+def alternately(*values):
+    """Return a step that gives the values in turn as its output."""
+    return lambda c, t: (c, values[int(t) % len(values)])
+
+
+def test_the_loop_holds_steps_to_what_a_trace_holds_them_to():
+    c, xs = np.ones(2), np.arange(3.0)
+    with pytest.raises(SizeError, match=r"is given carry of shape \(2,\) and gives \(3,\)"):
+        scan(lambda c, x: (np.ones(3), None), c, xs)
+    with pytest.raises(SizeError, match=r"is given carry\['a'\] of shape \(\) and gives \(2,\)"):
+        scan(lambda c, x: ({"a": np.ones(2)}, None), {"a": 0.0}, xs)
+    for carry in ((c, c), [c], None):
+        with pytest.raises(TraceError, match="nests carry otherwise"):
+            scan(lambda c, x, carry=carry: (carry, None), c, xs)
+    with pytest.raises(SizeError, match=r"its output of shape \(3,\), and of \(2,\) before"):
+        scan(alternately(np.ones(2), np.ones(3)), c, xs)
+    for values in (((c, c), c), (c, None), ({"a": 1.0}, {"b": 1.0})):
+        with pytest.raises(TraceError, match="nests its output otherwise"):
+            scan(alternately(*values), c, xs)
+    with pytest.raises(TraceError, match="an output in step 1, and none before"):
+        scan(alternately(None, c), c, xs)
+
+
+def test_what_is_no_step_and_no_length_is_refused():
+    for length in ([3], 3.0, "3", True):
+        with pytest.raises(SizeError, match="the number of steps is"):
+            scan(lambda c, _: (c, None), 1.0, length=length)
+    with pytest.raises(OptionError, match="the step of a scan is 3"):
+        scan(3, np.ones(2), None, length=3)
+
+
+def test_whole_numbers_are_steps_of_the_loop_and_refused_in_a_trace():
+    table, indices = np.arange(4.0), np.array([3, 1])
+
+    def total(c, given):
+        return scan(lambda c, x: (c + table[x["k"]], None), c, {"k": given})[0]
+
+    assert total(1.0, indices) == 5
+    with pytest.raises(DtypeError, match=r"(?s)xs\['k'\] holds whole numbers.*astype\(float\)"):
+        trace(lambda c: total(c, indices), 1.0)
+    selected = trace(lambda c: scan(lambda c, x: (c + x, None), c, table[indices])[0], 1.0)
+    assert selected(1.0) == 5

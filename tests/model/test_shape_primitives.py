@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -395,6 +396,63 @@ def test_sums_so_far_are_never_formed_unless_asked():
     assert structures(Cumsum(0, (3, 4)), (3, 4)) == [Kronecker(Dense(3, 3), Identity(4))]
     assert structures(Cumsum(1, (3, 4)), (3, 4)) == [Kronecker(Identity(3), Dense(4, 4))]
     assert not Cumsum(1, (2, 3, 4)).facts(((2, 3, 4),)).locals[0].link.is_explicit
+
+
+def test_products_so_far_of_many_numbers_are_applied_without_their_triangle():
+    x = 1 - 1e-4 * np.random.default_rng(1).random(10**5)
+    x[[500, 90_000]] = 1e-3, 0.0
+    primitive, u, v = Cumprod(), np.ones((1, x.size)), np.ones((x.size, 1))
+    link = primitive.facts((x.shape,)).locals[0].link
+    assert link.tangent_cost == link.adjoint_cost < 5 * x.size
+    out, tangent = np.empty_like(u), np.empty_like(v)
+    run(primitive.adjoint_calls(NUMPY, 0, (x, None), u, out))
+    run(primitive.tangent_calls(NUMPY, 0, (x, None), v, tangent))
+    before = np.concatenate([[1.0], np.cumprod(x)[:-1]])
+    s, t, adjoint, image = 0.0, 0.0, [], []
+    for k in range(x.size):
+        s = 1.0 + (x[-k] * s if k else 0.0)
+        adjoint.append(before[-1 - k] * s)
+        t = x[k] * t + before[k]
+        image.append(t)
+    assert_allclose(out[0], adjoint[::-1], rtol=1e-11)
+    assert_allclose(tangent[:, 0], image, rtol=1e-11)
+
+
+def test_the_cost_of_products_so_far_is_what_their_recurrences_take():
+    class Counting:
+        def __init__(self):
+            self.count = 0
+
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        def multiply(self, a, b, *out):
+            found = np.multiply(a, b, *out)
+            self.count += found.size
+            return found
+
+        def cumprod(self, a, axis):
+            self.count += a.size - 1
+            return np.cumprod(a, axis)
+
+    for n in (2, 3, 4, 5, 7, 8, 100, 1000):
+        kernels = SimpleNamespace(xp=Counting(), copyto=np.copyto)
+        run(Cumprod().adjoint_calls(kernels, 0, (np.ones(n), None), np.ones((1, n)), np.empty((1, n))))
+        assert kernels.xp.count == Cumprod().facts(((n,),)).locals[0].link.adjoint_cost
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, -0.5, 2.0]), min_size=1, max_size=20), st.integers(1, 3))
+def test_products_so_far_are_applied_exactly_where_factors_are_zero(factors, count):
+    x, rng = np.array(factors), np.random.default_rng(len(factors))
+    primitive, local = Cumprod(), Cumprod().local(0, x).todense()
+    u, v = rng.integers(-4, 5, (count, x.size)) * 1.0, rng.integers(-4, 5, (x.size, count)) * 1.0
+    if x.size > 1:
+        out = np.full_like(u, np.nan)
+        run(primitive.adjoint_calls(NUMPY, 0, (x, None), u, out))
+        assert_array_equal(out, u @ local)
+        out = np.full_like(v, np.nan)
+        run(primitive.tangent_calls(NUMPY, 0, (x, None), v, out))
+        assert_array_equal(out, local @ v)
 
 
 def apply(operation, *xs):

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from strategies import numpy_functions, seeds
 
 import jacchain as jc
-from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.dual import Dual, dual_jvp
 from jacchain.model.live import live_numbers
 from jacchain.model.tape import Tape, Variable
@@ -223,3 +223,47 @@ def test_bad_input_is_refused():
         Tape(dtype=int)
     with pytest.raises(TraceError, match="assigned in place"):
         x[0] = 1.0
+
+
+def test_requests_that_mean_nothing_are_refused():
+    tape = Tape()
+    x = tape.variable(2.0, "x")
+    y = x * x
+    for request in (
+        lambda: tape.gradient(3.0, x),
+        lambda: tape.jacobian(3.0, x),
+        lambda: tape.gradient(y, None),
+        lambda: tape.gradient(y, [x, 1.0]),
+        lambda: tape.table(3.0),
+    ):
+        with pytest.raises(TraceError, match="not on this tape"):
+            request()
+    with pytest.raises(OptionError, match="a tape of dtype 'foo'"):
+        Tape(dtype="foo")
+    for tangent in ("a", None, 1j):
+        with pytest.raises(DtypeError, match="the tangent is"):
+            tape.table(y, x, tangent)
+    for other in (None, "a", 1j):
+        with pytest.raises(DtypeError, match="a constant is"):
+            x * other
+    assert (x == None) is (x == "a") is False  # noqa: E711  # that is the comparison in question
+    with pytest.raises(DtypeError, match="too large for a float"):
+        tape.variable(10**400)
+    with pytest.raises(TraceError, match="write"):
+        x ^ 2
+
+
+@pytest.mark.parametrize("count", [0, -3, 1.5, True])
+def test_counts_of_tangents_and_adjoints_are_positive(count):
+    tape = Tape()
+    y = tape.variable(2.0) * 2.0
+    with pytest.raises(SizeError, match="the number of tangents"):
+        tape.live(y, tangents=count)
+    with pytest.raises(SizeError, match="the number of adjoints"):
+        tape.live(y, adjoints=count)
+
+
+def test_the_power_zero_has_the_derivative_zero():
+    tape = Tape()
+    x = tape.variable([0.0, 2.0])
+    np.testing.assert_array_equal(tape.gradient(np.sum(x**0 + x), x), [1, 1])

@@ -20,7 +20,7 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
-from jacchain.errors import DtypeError, SizeError, TraceError
+from jacchain.errors import DtypeError, JacchainError, SizeError, TraceError
 from jacchain.execution.operation import VALUE
 from jacchain.model.expression import differentiable
 from jacchain.model.numpy_functions import FUNCTIONS
@@ -222,6 +222,68 @@ def test_results_nest_as_they_do():
     np.testing.assert_array_equal(found.b[0], V + 1)
 
 
+def booleans(x):
+    return (np.ones(3) > 0) & np.array([True, False, True])
+
+
+SUMS_OF_MASKS = {
+    "or": lambda x: (x > 0) + (x > 1),
+    "and": lambda x: (x > 0) * (x > -3) + (x < 0) * (x > -2),
+    "of a constant": lambda x: (x > 0) + np.array([True, False, True]),
+    "of constants": lambda x: (x > 0) + booleans(x),
+    "of a bool": lambda x: True + (x > 1),
+    "of views and pieces": lambda x: (x > 0)[::-1] + (x > 1)[[0, 1, 2]] + np.stack([x[0] > 0, x[1] > 0, x[2] > 1]),
+    "of extremes": lambda x: np.max(x > 0) + np.maximum(x > 1, x < 0),
+    "of choices": lambda x: np.where(x > 0, x > 1, x < 0) + (x > 1),
+    "of complements": lambda x: ~(x > 0) + (x > 1),
+    "of a row of them": lambda x: sum([x > 0, x > 1]),
+    "counted": lambda x: np.sum(np.stack([x > 0, x > 1]), axis=0) + np.count_nonzero(x > 0),
+    "counted one by one": lambda x: np.sum(x[1] > 0) + np.sum(x[2] > 0),
+    "averaged": lambda x: np.mean(x > 0) + np.prod(x[0] > -3) + np.cumsum(x > 0),
+    "as numbers": lambda x: (x > 0).astype(float) + (x > 1),
+    "as booleans": lambda x: (x > 0).astype(bool) + (x > 1),
+    "as an array of numbers": lambda x: np.array(x > 0, dtype=float) + (x > 1),
+    "times a number": lambda x: 1 * (x > 0) + (x > 1),
+    "squared": lambda x: (x > 0) ** 2 + (x > 1),
+    "to the first power": lambda x: (x > 0) ** 1 + (x > 1),
+    "plus nothing": lambda x: 0 + (x > 0) + (x > 1),
+    "less": lambda x: 1 - (x > 0),
+    "differences": lambda x: np.diff(x > 0)[0] + (x > 0),
+    "times numbers": lambda x: (x > 0) @ x,
+}
+
+
+@pytest.mark.parametrize("case", SUMS_OF_MASKS)
+@pytest.mark.parametrize("point", [(-1.0, 0.5, 2.0), (2.0, 3.0, 4.0), (-3.0, -2.0, 0.5)])
+def test_sums_of_masks_are_numpys(case, point):
+    x = np.array(point)
+    fun = lambda x: SUMS_OF_MASKS[case](x) * x  # noqa: E731  (a mask has no derivative; what it chooses has)
+    np.testing.assert_array_equal(trace(fun, x)(x), fun(x))
+
+
+@given(st.data())
+def test_values_are_inserted_where_numpy_inserts_them(data):
+    x = np.arange(12.0).reshape(3, 4)
+    axis = data.draw(st.sampled_from([0, 1]))
+    places = data.draw(st.lists(st.integers(-x.shape[axis], x.shape[axis]), min_size=1, max_size=4))
+    shape = tuple(len(places) if k == axis else data.draw(st.sampled_from([1, n])) for k, n in enumerate(x.shape))
+    values = 100 + np.arange(float(np.prod(shape))).reshape(shape)
+    fun = lambda x, v: np.insert(x, places, v, axis=axis)  # noqa: E731  (traced and called)
+    np.testing.assert_array_equal(trace(fun, x, values)(x, values), fun(x, values))
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("compress", "call numpy.compress"), ("imag", "jacchain.Function"), ("foo", "no attribute 'foo'")],
+)
+def test_an_attribute_that_is_not_there_names_the_way_out(name, match):
+    with pytest.raises(AttributeError, match=match) as caught:
+        trace(lambda x: getattr(x, name), V)
+    assert isinstance(caught.value, JacchainError)
+    assert trace(lambda x: x * hasattr(x, name), V)(V).tolist() == [0, 0, 0]
+    assert not hasattr(jc.Dual(1.0, 1.0), name)
+
+
 def test_the_function_is_called_once_for_a_trace_and_not_again():
     calls = []
 
@@ -258,6 +320,8 @@ def test_a_function_of_float32_stays_float32(function):
 
 
 LEAKED = []
+ENDLESS = []
+ENDLESS.append(ENDLESS)
 
 
 def assigned(x):
@@ -308,6 +372,28 @@ REFUSALS = {
     "an unsupported option": (lambda x: np.average(x, returned=True), TraceError, "returned="),
     "another order": (lambda x: np.reshape(x, (1, 3), order="F"), TraceError, "transpose"),
     "an integer dtype": (lambda x: np.sum(x, dtype=int), TraceError, "leave dtype out"),
+    "a difference of masks": (lambda x: (x > 0) - (x > 1), TraceError, r"1.0 \* mask"),
+    "the negative of a mask": (lambda x: -(x > 0), TraceError, r"1.0 \* mask"),
+    "a product of masks": (lambda x: (x > 0) @ (x > 1), TraceError, r"1.0 \* mask"),
+    "a product of a mask and booleans": (lambda x: np.dot(x > 0, np.ones(3, bool)), TraceError, r"1.0 \* mask"),
+    "an Einstein sum of masks": (lambda x: np.einsum("i,i", x > 0, x > 1), TraceError, r"1.0 \* mask"),
+    "vecdot of masks": (lambda x: np.linalg.vecdot(x > 0, x > 1), TraceError, r"1.0 \* mask"),
+    "a convolution of masks": (lambda x: np.convolve(x > 0, x > 1), TraceError, r"1.0 \* mask"),
+    "an empty part of a split": (lambda x: np.split(x, [0, 2])[1], TraceError, "a part takes nothing"),
+    "an empty part of an array_split": (lambda x: np.array_split(x, 5)[0], TraceError, "a part takes nothing"),
+    "unequal parts": (lambda x: np.split(x, 2), SizeError, "numpy.split of size 3 into 2"),
+    "no parts": (lambda x: np.split(x, 0), SizeError, "numpy.split of size 3 into 0"),
+    "no arrays": (lambda x: (), TraceError, "<lambda> returns nothing"),
+    "no arrays in a dict": (lambda x: {"a": []}, TraceError, "<lambda> returns nothing"),
+    "a list in itself": (lambda x: ENDLESS, TraceError, "the result of <lambda>: something contains itself"),
+    "another dtype of a sum": (lambda x: np.sum(x, dtype=np.float32), TraceError, "numpy.sum (.|\n)*float32 arguments"),
+    "another dtype of a ufunc": (lambda x: np.sin(x, dtype=np.float32), TraceError, "all values here are float64"),
+    "another dtype": (lambda x: x.astype(np.float32), TraceError, "one dtype throughout"),
+    "another dtype of an array": (lambda x: np.asarray(x, np.float32), TraceError, "one dtype throughout"),
+    "a narrow dtype": (lambda x: x.astype(np.float16), TraceError, "leave the dtype out: there is"),
+    "an argument less": (lambda x, y: x, TraceError, r"\(x, y\) is called with 1 argument(.|\n)*close over"),
+    "a keyword argument": (lambda x, *, k: x, TraceError, r"\(x, \*, k\) is called with 1 argument(.|\n)*close over"),
+    "no argument": (lambda: 1.0, TraceError, "called with 1 argument: too many"),
     "conversion to integers": (lambda x: x.astype(int), TraceError, "numpy.floor"),
     "SciPy's own": (
         lambda x: scipy.linalg.expm(np.outer(x, x)),
@@ -345,6 +431,7 @@ def test_what_cannot_be_recorded_names_the_way_out(case):
         ([V, V.astype(complex)], DtypeError, r"x\[1\] is complex128"),
         (np.ones((0, 3)), SizeError, "x is empty"),
         (object(), TraceError, "an object"),
+        (ENDLESS, TraceError, "x: something contains itself"),
     ],
 )
 def test_arguments_without_derivatives_are_named(example, kind, match):

@@ -171,6 +171,13 @@ EXAMPLES |= {
         first(np.insert, V, 1, 5.0),
         (lambda x, v: np.insert(x, 1, v, axis=0), (X, V)),
         (lambda v, w: np.insert(v, [0, 2], w[:2]), (V, W)),
+        (lambda x: np.insert(x, [2, 0], x[:, :2], axis=1), (X,)),
+        (lambda x: np.insert(x, [-1, 0, 0], x[:, :1], axis=1), (X,)),
+        (lambda x: np.insert(x, 1, x[:, 0], axis=1), (X,)),
+        (lambda x: np.insert(x, [1], x, axis=1), (X,)),
+        (lambda x: np.insert(x, slice(0, 2), x[0, 0], axis=1), (X,)),
+        (lambda x, v: np.insert(x, 1, v), (X, V)),
+        (lambda x: np.insert(x, [], []), (X,)),
     ],
     np.pad: [first(np.pad, X, 1), first(np.pad, V, (1, 2), constant_values=3.0)]
     + [first(np.pad, X, ((1, 0), (0, 2)), mode=mode) for mode in ("edge", "reflect", "symmetric", "wrap")],
@@ -227,7 +234,8 @@ EXAMPLES |= {
     ],
     np.linalg.cross: [call(np.linalg.cross, X, Y)],
     np.linalg.multi_dot: [together(np.linalg.multi_dot, X, A, V)],
-    np.linalg.matrix_power: [first(np.linalg.matrix_power, A, n) for n in (1, 2, 3, 5, -1, -2)],
+    np.linalg.matrix_power: [first(np.linalg.matrix_power, A, n) for n in (0, 1, 2, 3, 5, -1, -2)]
+    + [(lambda s, n=n: np.linalg.matrix_power(s, n) @ s, (S,)) for n in (0, 2)],
     np.linalg.solve: [call(np.linalg.solve, A, V), call(np.linalg.solve, A, X.T), call(np.linalg.solve, S, T)],
     np.linalg.inv: [call(np.linalg.inv, A), call(np.linalg.inv, S)],
     np.linalg.det: [call(np.linalg.det, A), call(np.linalg.det, S)],

@@ -149,6 +149,8 @@ def not_scalar(expression: Expression, /) -> OptionError:
 
 
 def _written_out(expression: Expression) -> ScalarExpression:
+    if sum(prod(expression.nodes[k].shape) for k in expression.inputs) > LARGEST:
+        raise _NotScalarError  # before a million inputs are written down one by one
     builder = NumberBuilder(expression.dtype)
     known: list[Numbers] = [np.empty(0, np.int64) for _ in expression.nodes]
     for k in expression.inputs:

@@ -87,7 +87,9 @@ class Cumprod(Primitive):
     """Products of everything up to a place along the last axis.
 
     The local Jacobian has a lower triangle for each row; entry (i, j) is the product of all numbers up to i but number
-    j, so that zeros do no harm.
+    j, so that zeros do no harm. It can be applied without being formed, as the recurrences of the products are linear:
+    ẏ_i = x_i ẏ_{i-1} + y_{i-1} ẋ_i forwards, and s_i = ȳ_i + x_{i+1} s_{i+1} with x̄_i = y_{i-1} s_i backwards. They
+    divide by nothing, so zeros do no harm there either.
 
     Examples
     --------
@@ -95,6 +97,8 @@ class Cumprod(Primitive):
     array([[1., 0., 0.],
            [0., 2., 0.],
            [0., 6., 0.]])
+    >>> Cumprod().facts(((1000,),)).locals[0].link.adjoint_cost
+    4966
     """
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
@@ -105,7 +109,17 @@ class Cumprod(Primitive):
         count, n = prod(shape[:-1]), shape[-1]
         structure = Identity(count) if n == 1 else block_diagonal(count, n, n)
         cost = count * n * (n - 1) // 2
-        link = Link(count * n, count * n, structure=structure, accumulate_cost=cost, name=self.name)
+        # the products but the last, what they are multiplied by, and the recurrence
+        free = count * (max(n - 2, 0) + n - 1 + _recurrence_cost(n)) if n > 1 else None
+        link = Link(
+            count * n,
+            count * n,
+            structure=structure,
+            accumulate_cost=cost,
+            tangent_cost=free,
+            adjoint_cost=free,
+            name=self.name,
+        )
         return OperationFacts(output=shape, locals=(LocalFacts(link=link, reads=(0, VALUE)),))
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
@@ -122,3 +136,56 @@ class Cumprod(Primitive):
             calls.append((kernels.xp.multiply, (blocks[..., i - 1, :i], factor, blocks[..., i, :i])))
             calls.append((kernels.copyto, (blocks[..., i, i], y[..., i - 1])))
         return tuple(calls)
+
+    def tangent_calls(self, kernels: Kernels, _k: int, xs: Arrays, v: Array, out: Array, /) -> Calls:
+        """Return the call that runs through the recurrence of every tangent."""
+        x = xs[0]
+        v, out = (a.reshape(*x.shape, -1).swapaxes(-1, -2) for a in (v, out))
+        return ((_tangents, (kernels, x[..., None, :], v, out)),)
+
+    def adjoint_calls(self, kernels: Kernels, _k: int, xs: Arrays, u: Array, out: Array, /) -> Calls:
+        """Return the call that runs back through the recurrence of every adjoint."""
+        u, out = (a.reshape(-1, *xs[0].shape) for a in (u, out))
+        return ((_adjoints, (kernels, xs[0], u, out)),)
+
+
+def _tangents(kernels: Kernels, x: Array, v: Array, out: Array) -> None:
+    kernels.copyto(out[..., :1], v[..., :1])
+    kernels.xp.multiply(v[..., 1:], kernels.xp.cumprod(x[..., :-1], -1), out[..., 1:])
+    _recur(kernels, x[..., 1:], out)
+
+
+def _adjoints(kernels: Kernels, x: Array, u: Array, out: Array) -> None:
+    kernels.copyto(out, u)
+    _recur(kernels, kernels.xp.flip(x[..., 1:], -1), kernels.xp.flip(out, -1))
+    kernels.xp.multiply(out[..., 1:], kernels.xp.cumprod(x[..., :-1], -1), out[..., 1:])
+
+
+def _recur(kernels: Kernels, factors: Array, s: Array) -> None:
+    """Add to every number along the last axis of s its factor times the number before it, which comes first.
+
+    It takes a number of array operations in the order of log n rather than of n: neighbours are joined, the pairs go
+    through a recurrence of half the length, and the numbers between them follow (cyclic reduction).
+    """
+    even, odd = s[..., 0::2], s[..., 1::2]
+    pairs = odd.shape[-1]
+    if not pairs:
+        return
+    # s_i + a_i (s_{i-1} + a_{i-1} s_{i-2}) = (s_i + a_i s_{i-1}) + (a_i a_{i-1}) s_{i-2}
+    _add_product(kernels, factors[..., 0::2], even[..., :pairs], odd)
+    joined = kernels.xp.multiply(factors[..., 2::2], factors[..., 1 : 2 * pairs - 2 : 2])
+    _recur(kernels, joined, odd)
+    _add_product(kernels, factors[..., 1::2], odd[..., : even.shape[-1] - 1], even[..., 1:])
+
+
+def _add_product(kernels: Kernels, a: Array, b: Array, out: Array) -> None:
+    kernels.xp.add(out, kernels.xp.multiply(a, b), out)
+
+
+def _recurrence_cost(n: int) -> int:
+    """Return the multiplications of a recurrence of n numbers: of each but the first, and of the joined factors."""
+    total = 0
+    while n > 1:
+        total += n - 1 + n // 2 - 1
+        n //= 2
+    return total
