@@ -1,5 +1,6 @@
 """Plans of branching graphs: every order gives the sum over all paths, and the exact ones cost the least."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -262,3 +263,49 @@ def test_names_of_vertices_do_not_matter(graph):
     one, other = plan_graph(graph, **BRIEF), plan_graph(named, **BRIEF)
     assume(one.lower_bound == one.flops)  # nothing was searched for in seconds
     assert (one.flops, one.nodes, one.roots) == (other.flops, other.nodes, other.roots)
+
+
+def cheapest_of_all_orders(graph):
+    """Return the least cost over all orders of vertices of a dense graph, by a dynamic program over all sets of them.
+
+    What eliminating a vertex costs after a set of others does not depend on their order: it has an edge from whatever
+    reaches it through the set, and one to whatever it reaches so.
+    """
+    heads, tails = {e.head for e in graph.edges}, {e.tail for e in graph.edges}
+    interior = sorted(heads & tails)
+    onward = {v: {e.head for e in graph.edges if e.tail == v} for v in graph.sizes}
+    backward = {v: {e.tail for e in graph.edges if e.head == v} for v in graph.sizes}
+
+    def through(vertex, near, gone):
+        found, waiting = set(), list(near[vertex])
+        while waiting:
+            other = waiting.pop()
+            if other not in found:
+                found.add(other)
+                waiting += near[other] if other in gone else ()
+        return sum(graph.sizes[other] for other in found - gone)
+
+    best = {frozenset(): 0}
+    for count in range(len(interior)):
+        for gone in [s for s in best if len(s) == count]:
+            for vertex in set(interior) - gone:
+                cost = graph.sizes[vertex] * through(vertex, backward, gone) * through(vertex, onward, gone)
+                after = gone | {vertex}
+                best[after] = min(best.get(after, cost + best[gone]), cost + best[gone])
+    return best[frozenset(interior)]
+
+
+@pytest.mark.parametrize("most", [1, 5])
+@pytest.mark.parametrize("interior", [10, 11, 12])
+def test_optimal_equals_all_orders_of_up_to_twelve_vertices(interior, most):
+    rng = random.Random(100 * interior + most)
+    for _ in range(4):
+        count = interior + 4
+        pairs = {(head - rng.randint(1, min(4, head)), head) for head in range(2, count) for _ in range(2)}
+        edges = [jc.Edge(tail, head) for tail, head in sorted(pairs)]
+        kept = {v for edge in edges for v in (edge.tail, edge.head)}
+        sizes = {v: rng.randint(1, most) for v in sorted(kept)}
+        graph = jc.Graph(sizes, edges)
+        found = plan_graph(graph, planner="optimal")
+        assert len(found.order) <= 12
+        assert found.flops == cheapest_of_all_orders(graph)
