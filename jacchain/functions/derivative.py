@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array
+from jacchain.errors import TraceError
 from jacchain.execution.operation import Shape
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
@@ -63,8 +64,8 @@ class FunctionDerivative:
         self._batched: dict[_Key, BatchedFunction] = {}
         self._ready: _Ready | None = None
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Return the derivatives at some arguments.
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Return the derivatives at some arguments, all by position.
 
         Parameters
         ----------
@@ -81,12 +82,15 @@ class FunctionDerivative:
         Raises
         ------
         TraceError
-            The function does what cannot be recorded.
+            The function does what cannot be recorded, or an argument is given by name.
         DtypeError
             Integers, complex numbers or objects among the arguments.
         NonFiniteError
             With ``check=True``: NaN or infinity, with the node's name.
         """
+        if named:
+            cure = "give all arguments by position, or close over it: lambda x: f(x, k=3)"
+            raise TraceError(f"the argument {next(iter(named))!r} is given by name", cure)
         ready = self._ready
         leaves = None if ready is None else _like_before(ready, arguments)
         if ready is None or leaves is None:

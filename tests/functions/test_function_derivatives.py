@@ -284,6 +284,8 @@ def test_bad_arguments_and_options_are_named():
         jc.jacobian(f)(np.arange(3))
     with pytest.raises(TraceError, match="str"):
         jc.jacobian(lambda x, y: x)(X, "text")
+    with pytest.raises(TraceError, match="'k' is given by name"):
+        jc.gradient(lambda x, k=2: np.sum(x) * k)(X, k=3)
     with pytest.raises(OptionError, match="argnums 1 of 1 argument"):
         jc.jacobian(f, argnums=1)(X)
     with pytest.raises(OptionError, match="twice"):
