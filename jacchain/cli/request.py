@@ -1,9 +1,9 @@
 """What a command line asks to be planned: a chain by its sizes, a chain or graph from a file, seeds, and limits."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, final
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar, final
 
 import click
 
@@ -17,6 +17,8 @@ from jacchain.planning.elimination.planner import plan_graph, refuse_options
 from jacchain.planning.graph import Chain, Graph, seeded
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import as_chain, plan
+
+P = TypeVar("P", Plan, GraphPlan)
 
 
 @final
@@ -173,7 +175,7 @@ class Request(NamedTuple):
             raise CommandLineError(
                 f"{file} is a plan already, and options to make one", "give the plan alone, or a chain or graph"
             )
-        return graph_plan_from_file(file, content) if is_graph else plan_from_file(file, content)
+        return plan_of(GraphPlan, file, content) if is_graph else plan_of(Plan, file, content)
 
     def _problem(self, content: bytes | None = None, /) -> Chain | Graph:
         if (self.file is None) == (self.dims is None):
@@ -233,25 +235,17 @@ def read(file: str, /) -> bytes:
         ) from None
 
 
-def plan_from_file(file: str, content: bytes, /) -> Plan:
-    """Return the plan of a plan file; errors name the file."""
+def plan_of(kind: type[P], file: str, content: bytes, /) -> P:
+    """Return the plan of a chain's or a graph's plan file; errors name the file."""
     try:
-        return Plan.from_json(content)
+        return kind.from_json(content)
     except FileError as error:
         where = "standard input" if file == "-" else file
         raise FileError(f"{where}: {error.what}", error.cure) from None
 
 
-def graph_plan_from_file(file: str, content: bytes, /) -> GraphPlan:
-    """Return the plan of a graph's plan file; errors name the file."""
-    try:
-        return GraphPlan.from_json(content)
-    except FileError as error:
-        where = "standard input" if file == "-" else file
-        raise FileError(f"{where}: {error.what}", error.cure) from None
-
-
-def _document(content: bytes) -> dict[str, object]:
+@lru_cache(maxsize=1)  # one command asks several times what kind of document its file is
+def _document(content: bytes) -> Mapping[str, object]:
     """Return the fields of a document; none if it is no document, as reading it as a chain says in full."""
     from jacchain.planning.document import decoded
 

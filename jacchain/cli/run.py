@@ -10,7 +10,7 @@ import click
 from jacchain.cli.command import Command, CommandLineError, as_usage, completing, dims, formats
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, progress, styled
-from jacchain.cli.request import plan_from_file, read
+from jacchain.cli.request import plan_of, read
 from jacchain.cli.train import TrainingRequest, run_training, trainable
 from jacchain.errors import CheckError, unknown_name
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
@@ -92,7 +92,7 @@ def run_command(
     from jacchain.workloads.workload import Settings
     from jacchain.workloads.workload import workload as load
 
-    given = None if plan_file is None else plan_from_file(plan_file, read(plan_file))
+    given = None if plan_file is None else plan_of(Plan, plan_file, read(plan_file))
     if given is not None and planner is not None:
         raise CommandLineError("--plan and --planner together", "a plan is an order already; give one of them")
     if workload is None and given is None:

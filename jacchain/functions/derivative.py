@@ -205,7 +205,10 @@ def _like_before(ready: _Ready, arguments: tuple[Any, ...]) -> Sequence[Array] |
     leaves: Sequence[Any] | None = arguments if ready.is_flat else ready.key.tree.leaves(arguments)
     if leaves is None or len(leaves) != len(ready.key.shapes):
         return None
-    for array, shape, dtype in zip(leaves, ready.key.shapes, ready.key.dtypes, strict=True):
-        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+    for leaf, shape, dtype in zip(leaves, ready.key.shapes, ready.key.dtypes, strict=True):
+        if type(leaf) is np.ndarray:
+            if leaf.dtype is not dtype or leaf.shape != shape:
+                return None
+        elif type(leaf) is not float or dtype is not float:
             return None
-    return leaves
+    return [np.asarray(leaf) for leaf in leaves] if float in ready.key.dtypes else leaves

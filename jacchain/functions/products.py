@@ -73,7 +73,7 @@ def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions
     is_single = all(a.shape == b.shape for a, b in zip(along, leaves, strict=True))
     if is_single:
         along = [a[..., None] for a in along]
-    count = along[0].shape[-1]
+    count = along[0].shape[-1] if along[0].ndim else 0
     for a, b in zip(along, leaves, strict=True):
         if a.shape != (*b.shape, count):
             raise SizeError(

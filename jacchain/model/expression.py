@@ -14,16 +14,21 @@ from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.errors import OptionError, SizeError, TraceError
 from jacchain.execution.operation import Applied, Operation, OperationFacts, Shape, ValueView
 from jacchain.model.layer import as_point
+from jacchain.model.primitive import Primitive
 from jacchain.model.tree import Tree, flatten
 from jacchain.planning.graph import Edge, Graph, Vertex
+from jacchain.planning.link import Link
 
 WIDTH: Final = 80
 """Columns of a listing."""
 
 
 def facts_of(operation: Operation, shapes: tuple[Shape, ...], /) -> OperationFacts:
-    """Return the facts of an operation for given shapes of its inputs, found once."""
-    return _facts_of((operation, shapes))
+    """Return the facts of an operation for given shapes of its inputs; those of primitives are found once.
+
+    Other operations hold layers and steps with arrays of their own, which should not be kept by this.
+    """
+    return _facts_of((operation, shapes)) if isinstance(operation, Primitive) else operation.facts(shapes)
 
 
 @lru_cache(maxsize=1 << 11)
@@ -159,30 +164,28 @@ def differentiable(expression: Expression, inputs: Sequence[int], outputs: Seque
     inputs and outputs themselves. Every pair of an output and an input is requested.
     """
     dependent, wanted = set(inputs), set(outputs)
-    found: list[tuple[int, int, int]] = []
+    found: list[tuple[int, int, int, Link]] = []
     for node, applied in enumerate(expression.nodes):
         if applied.operation is None or dependent.isdisjoint(applied.operands):
             continue
         local = expression.facts(node).locals
         for position, operand in enumerate(applied.operands):
-            if operand in dependent and local[position] is not None:
-                found.append((operand, node, position))
+            facts = local[position]
+            if operand in dependent and facts is not None:
+                found.append((operand, node, position, facts.link))
                 dependent.add(node)
     useful: set[int] = set()
-    for operand, node, _ in reversed(found):
+    for operand, node, *_ in reversed(found):
         if node in wanted:
             wanted.add(operand)
     kept = [edge for edge in found if edge[1] in wanted]
-    for operand, node, _ in kept:
+    for operand, node, *_ in kept:
         useful |= {operand, node}
-    edges: list[Edge] = []
-    for operand, node, position in kept:
-        facts = expression.facts(node).locals[position]
-        edges.append(Edge(operand, node, facts.link if facts else None))
+    edges = [Edge(operand, node, link) for operand, node, _, link in kept]
     vertices = sorted(useful | set(inputs) | set(outputs))
     sizes: dict[Vertex, int] = {node: prod(expression.nodes[node].shape) for node in vertices}
     requests = [(output, source) for output in dict.fromkeys(outputs) for source in dict.fromkeys(inputs)]
-    return Differentiable(Graph(sizes, edges, requests), tuple((node, position) for _, node, position in kept))
+    return Differentiable(Graph(sizes, edges, requests), tuple((node, position) for _, node, position, _ in kept))
 
 
 def _lines(expression: Expression) -> Iterable[str]:

@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jacchain.model.array_protocol import apply, is_overloaded
+from jacchain.model.array_protocol import Axes, apply, is_overloaded, stacked
 from jacchain.model.numpy_elementwise import elementwise
+from jacchain.model.numpy_reductions import axes_of
 from jacchain.model.primitives.binary import Extremum
 from jacchain.model.primitives.reduction import Max, Min
 from jacchain.model.primitives.unary import Absolute
@@ -13,7 +14,6 @@ from jacchain.model.primitives.unary import Absolute
 __all__ = ["absolute", "max", "maximum", "min", "minimum", "relu"]
 
 Ties = Literal["even", "first"]
-Axes = int | tuple[int, ...] | None
 
 
 def absolute(x: Any, /, *, at_zero: float = 0.0) -> Any:
@@ -25,7 +25,7 @@ def absolute(x: Any, /, *, at_zero: float = 0.0) -> Any:
     >>> jc.jacobian(lambda x: absolute(x, at_zero=1.0))(0.0)
     array(1.)
     """
-    return apply(Absolute(at_zero=at_zero), x) if is_overloaded(x) else np.absolute(x)
+    return apply(Absolute(at_zero=at_zero), stacked(x)) if is_overloaded(x) else np.absolute(x)
 
 
 def maximum(x: Any, y: Any, /, *, at_tie: float = 0.5) -> Any:
@@ -38,14 +38,14 @@ def maximum(x: Any, y: Any, /, *, at_tie: float = 0.5) -> Any:
     (array(1.), array(0.))
     """
     if is_overloaded(x) or is_overloaded(y):
-        return elementwise(Extremum("maximum", at_tie=at_tie), x, y)
+        return elementwise(Extremum("maximum", at_tie=at_tie), stacked(x), stacked(y))
     return np.maximum(x, y)
 
 
 def minimum(x: Any, y: Any, /, *, at_tie: float = 0.5) -> Any:
     """Return the smaller of x and y; at a tie x has the share `at_tie` of the derivative, and y the rest."""
     if is_overloaded(x) or is_overloaded(y):
-        return elementwise(Extremum("minimum", at_tie=at_tie), x, y)
+        return elementwise(Extremum("minimum", at_tie=at_tie), stacked(x), stacked(y))
     return np.minimum(x, y)
 
 
@@ -71,16 +71,14 @@ def max(x: Any, /, axis: Axes = None, *, keepdims: bool = False, ties: Ties = "e
     array([0., 1., 0.])
     """
     if is_overloaded(x):
-        return apply(Max(_axes(axis), keepdims, ties=ties), x)
+        x = stacked(x)
+        return apply(Max(axes_of(x, axis), keepdims, ties=ties), x)
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
 def min(x: Any, /, axis: Axes = None, *, keepdims: bool = False, ties: Ties = "even") -> Any:  # noqa: A001  (NumPy's name)
     """Return the smallest along some axes; ties share the derivative evenly, or the first of them has it all."""
     if is_overloaded(x):
-        return apply(Min(_axes(axis), keepdims, ties=ties), x)
+        x = stacked(x)
+        return apply(Min(axes_of(x, axis), keepdims, ties=ties), x)
     return np.min(x, axis=axis, keepdims=keepdims)
-
-
-def _axes(axis: Axes) -> tuple[int, ...] | None:
-    return (axis,) if isinstance(axis, int) else axis

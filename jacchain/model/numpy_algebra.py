@@ -143,7 +143,9 @@ def solve(a: Any, b: Any) -> Any:
     """Return x with a x = b, for one matrix and a vector or the columns of a matrix; stacks are solved one by one."""
     if np.ndim(a) <= 2 and np.ndim(b) <= 2:
         return apply(Solve(), *lift((a, b)))
-    return _stacked(solve, a, *([b] if np.ndim(b) == np.ndim(a) else []))
+    if np.ndim(b) == 1:
+        raise TraceError("numpy.linalg.solve of a stack of matrices and one vector", "give a stack of matrices too")
+    return _stacked(solve, a, b)
 
 
 def inv(a: Any) -> Any:
@@ -157,8 +159,6 @@ def det(a: Any) -> Any:
 
 
 def _stacked(function: Callable[..., Any], *operands: Any) -> Any:
-    if len(operands) == 1 and function is solve:
-        raise TraceError("numpy.linalg.solve of a stack of matrices and one vector", "give a stack of matrices too")
     stack = np.broadcast_shapes(*(np.shape(x)[:-2] for x in operands))
     wide = [np.reshape(np.broadcast_to(x, (*stack, *np.shape(x)[-2:])), (-1, *np.shape(x)[-2:])) for x in operands]
     found = np.stack([function(*(x[k] for x in wide)) for k in range(prod(stack))])

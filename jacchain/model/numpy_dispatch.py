@@ -10,7 +10,7 @@ import numpy as np
 from jacchain.errors import TraceError
 from jacchain.model.supported import Supported
 
-REDUCTIONS: Final[Mapping[np.ufunc, Callable[..., Any]]] = {
+UFUNC_REDUCTIONS: Final[Mapping[np.ufunc, Callable[..., Any]]] = {
     np.add: np.sum,
     np.multiply: np.prod,
     np.maximum: np.max,
@@ -55,12 +55,12 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Map
     if method == "__call__":
         refuse_options(ufunc, given, dtype_of(inputs))
         return _row(ufunc).build(*map(_stacked, inputs))
-    if method == "reduce" and ufunc in REDUCTIONS:
+    if method == "reduce" and ufunc in UFUNC_REDUCTIONS:
         a, *rest = inputs
-        return REDUCTIONS[ufunc](a, *(rest or [given.pop("axis", 0)]), **given)
+        return UFUNC_REDUCTIONS[ufunc](a, *(rest or [given.pop("axis", 0)]), **given)
     if method == "accumulate" and ufunc in ACCUMULATIONS:
         a, *rest = inputs
-        return ACCUMULATIONS[ufunc](a, *(rest or [given.pop("axis", 0)]))
+        return ACCUMULATIONS[ufunc](a, *(rest or [given.pop("axis", 0)]), **given)
     if method == "outer" and not given:
         a, b = inputs
         return ufunc(np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b)

@@ -17,7 +17,7 @@ from jacchain.model.supported import Supported
 SAME: Final[Mapping[str, str]] = {"conj": "conjugate", "abs": "absolute", "true_divide": "divide", "pow": "power"}
 """Other names of the same functions."""
 
-MASKS: Final[Mapping[str, tuple[str, str]]] = {
+MASK_OPERATORS: Final[Mapping[str, tuple[str, str]]] = {
     "bitwise_and": ("&", "logical_and"),
     "bitwise_or": ("|", "logical_or"),
     "bitwise_xor": ("^", "logical_xor"),
@@ -159,7 +159,8 @@ def i0(x: Any) -> Any:
 
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8) -> Any:
     """Return whether numbers are nearly equal, as a mask."""
-    return np.abs(a - b) <= atol + rtol * np.abs(b)
+    near = np.less_equal(np.abs(a - b), atol + rtol * np.abs(b))
+    return np.logical_or(np.logical_and(near, np.isfinite(b)), np.equal(a, b))  # infinity is close to itself alone
 
 
 def sinc(x: Any) -> Any:
@@ -192,7 +193,7 @@ def _rows() -> dict[Callable[..., Any], Supported]:
         for name, primitive in names.items()
         if (ufunc := _ufunc(name))
     }
-    for alias, (sign, name) in MASKS.items():
+    for alias, (sign, name) in MASK_OPERATORS.items():
         found[getattr(np, alias)] = Supported(partial(of_masks, sign, name), "of masks")
     return found
 

@@ -157,12 +157,12 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def tril(m: Any, k: int = 0) -> Any:
     """Return the lower triangle, and 0 above it."""
-    return m * np.tril(np.ones(m.shape[-2:]), k)
+    return np.where(np.tril(np.ones(m.shape, bool), k), m, 0.0)
 
 
 def triu(m: Any, k: int = 0) -> Any:
     """Return the upper triangle, and 0 below it."""
-    return m * np.triu(np.ones(m.shape[-2:]), k)
+    return np.where(np.triu(np.ones(m.shape, bool), k), m, 0.0)
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from jacchain.execution.operation import Applied, Operation
-from jacchain.model.primitives.binary import Binary, Extremum, Where
+from jacchain.model.primitives.binary import COMPARISONS, Binary, Extremum, Where
 from jacchain.model.primitives.broadcast import Broadcast
 from jacchain.model.primitives.placement import Concatenate, Stack
 from jacchain.model.primitives.reduction import Max, Min
@@ -60,12 +60,7 @@ def simpler(recorded: Recorded, operation: Operation, operands: tuple[int, ...],
     return None
 
 
-MASKS = frozenset(
-    {
-        *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal"),
-        *("logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf", "isnan", "signbit"),
-    }
-)
+MASKS = ({*COMPARISONS} - {"floor_divide"}) | {"logical_not", "isfinite", "isinf", "isnan", "signbit"}
 """Names of what gives 0 and 1 only."""
 
 

@@ -57,13 +57,14 @@ def replayed(expression: Expression, inputs: Sequence[Any], /) -> list[Any]:
     return [found[k] for k in expression.outputs]
 
 
+@lru_cache(maxsize=8)
 def value_program(step: Expression, /) -> StepProgram:
     """Return the program of the step's values alone."""
     request = Request((), (), step.outputs)
     return StepProgram(step, lower_graph(request, step.nodes, step.inputs, (), itemsize=step.dtype.itemsize), (), 0)
 
 
-@lru_cache(maxsize=1 << 6)
+@lru_cache(maxsize=8)
 def step_program(step: Expression, active: tuple[bool, ...], direction: Direction, count: int, /) -> StepProgram:
     """Return the program of the step's Jacobian times tangents, with its values, or of adjoints times it.
 

@@ -10,7 +10,7 @@ from jacchain.planning.comparison import Rival
 from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
 from jacchain.planning.profile import depth
-from jacchain.report.layout import bytes_text, count_text, field, ratio_text, table
+from jacchain.report.layout import bytes_text, count_text, field, ratio, ratio_text, table
 from jacchain.report.text import chain_text
 
 SCHEMA: Final = "jacchain.comparison/v1"
@@ -88,7 +88,7 @@ def _entry(rival: Rival, least: int) -> dict[str, Any]:
         "flops": found.flops,
         "status": "planned",
         "obstacle": None,
-        "ratio": _ratio(found.flops, least),
+        "ratio": ratio(found.flops, least),
         "peak": found.peak,
         "depth": depth(found.nodes),
         "makespan": found.makespan,
@@ -99,14 +99,6 @@ def _entry(rival: Rival, least: int) -> dict[str, Any]:
         "bracketing": found.bracketing,
         "reason": found.reason,
     }
-
-
-def _ratio(flops: int, least: int) -> float | None:
-    """Return how many times more than the least; None where that is no finite number."""
-    try:
-        return flops / least
-    except (ZeroDivisionError, OverflowError):
-        return None
 
 
 def comparison_csv(rivals: Sequence[Rival], /) -> str:

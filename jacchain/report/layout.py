@@ -70,6 +70,20 @@ def count_text(flops: int | None, /) -> str:
     return "infeasible" if flops is None else f"{flops:,}"
 
 
+def ratio(flops: int, least: int, /) -> float | None:
+    """Return how many times more than the least; None where that is no finite number.
+
+    Examples
+    --------
+    >>> ratio(30, 20), ratio(30, 0)
+    (1.5, None)
+    """
+    try:
+        return flops / least
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
 def ratio_text(flops: int | None, least: int, /) -> str:
     """Return how many times more than the least.
 

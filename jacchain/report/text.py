@@ -7,7 +7,7 @@ from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
 from jacchain.report.gantt import gantt_text
-from jacchain.report.graphs.text import graph_plan_text
+from jacchain.report.graphs.text import graph_plan_text, rival_rows
 from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
 from jacchain.report.outline import short_bracketing
 
@@ -42,11 +42,7 @@ def plan_text(plan: Plan | GraphPlan, /) -> str:
     """
     if isinstance(plan, GraphPlan):
         return graph_plan_text(plan)
-    costs: dict[str, int | None] = {plan.planner: plan.flops}
-    costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
-    rows = [("planner", "multiplications", "ratio")]
-    rows += [(name, count_text(flops), ratio_text(flops, plan.flops)) for name, flops in costs.items()]
-    lines = [*head(plan), *facts(plan), "", *table(rows)]
+    lines = [*head(plan), *facts(plan), "", *table(rival_rows(plan))]
     if plan.memory is not None or plan.slicing is not None:
         lines.append(f"(all but {plan.planner} at once and without the memory limit)")
     if plan.schedule is not None:

@@ -3,7 +3,8 @@
 import json
 from typing import TYPE_CHECKING
 
-from jacchain.report.layout import bytes_text, count_text, field, ratio_text, table
+from jacchain.report.graphs.text import rival_rows
+from jacchain.report.layout import bytes_text, field, table
 from jacchain.report.text import check_text
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ def training_text(found: "Trained", /) -> str:
     layers = _sizes(found)
     heads = ("", "training loss", "accuracy", "held-out loss", "accuracy")
     rows = [heads, _row("start", found.start), _row("end", found.end)]
-    costs: dict[str, int | None] = {plan.planner: plan.flops}
-    costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
-    orders = [("planner", "multiplications", "ratio")]
-    orders += [(name, count_text(flops), ratio_text(flops, plan.flops)) for name, flops in costs.items()]
     step = 1e6 * found.training.step_seconds
     lines = [
         f"wine: a network {'-'.join(map(str, layers))} trained with all its weights and biases",
@@ -36,7 +33,7 @@ def training_text(found: "Trained", /) -> str:
         field("gradient", f"of {_numbers(found):,} weights and biases in one plan, peak {bytes_text(plan.peak)}"),
         field("because", plan.reason),
         "",
-        *table(orders),
+        *table(rival_rows(plan)),
     ]
     return "\n".join([*lines, *(["", check_text(found.difference)] if found.difference else [])])
 

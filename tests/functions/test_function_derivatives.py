@@ -424,3 +424,27 @@ def test_a_masked_array_is_refused_after_a_plain_one_too():
     derivative(X)
     with pytest.raises(DtypeError, match="masked"):
         derivative(np.ma.array(X, mask=[0, 1, 0]))
+
+
+def test_layers_that_a_function_calls_go_with_its_derivative():
+    def reference():
+        layer = jc.layers.Linear(np.ones((2, 3)))
+        jc.jacobian(lambda x: layer(np.sin(x)))(X)
+        return weakref.ref(layer)
+
+    held = reference()
+    gc.collect()
+    assert held() is None
+
+
+def test_tangents_of_numbers_and_arrays_must_be_of_one_kind():
+    with pytest.raises(SizeError, match="tangent"):
+        jc.jvp(np.multiply, (2.0, np.ones(3)), (1.0, np.ones((3, 2))))
+
+
+def test_numbers_are_taken_again_without_another_trace():
+    derivative = jc.jacobian(lambda a, b: a * b, argnums=(0, 1))
+    assert [derivative(2.0, x) for x in (3.0, 4.0)] == [(3.0, 2.0), (4.0, 2.0)]
+    assert derivative(2.0, np.float64(5.0)) == (5.0, 2.0)
+    with pytest.raises(DtypeError):
+        derivative(2.0, 3)

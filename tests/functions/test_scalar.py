@@ -108,6 +108,12 @@ OPERATIONS = {
 }
 """With the number of operands."""
 
+ARRAYS_ONLY = {
+    *("betaln", "dawsn", "erfcinv", "erfcx", "erfinv", "exp1", "expi", "gamma", "gammaln", "heaviside"),
+    *("i0", "j0", "kl_div", "log_ndtr", "ndtri", "psi", "rel_entr"),
+}
+"""Those that Python has no function for, or for their derivatives."""
+
 NUMBERS = (-2.5, -1.0, -0.5, 0.0, 0.5, 1.0, 2.5, np.nan, np.inf)
 
 
@@ -153,8 +159,9 @@ def test_every_operation_gives_in_python_what_it_gives_in_numpy(name):
     assert found is not None
     rows = PointsExecutable(found.program, np.dtype(float), [(len(found.program.results),)])
     source = python_code(found.program)
+    assert (source is None) == (name in ARRAYS_ONLY)
     if source is None:
-        pytest.skip("Python's math has no such function")
+        return
 
     def fallback(arguments: Any, _check: bool) -> Any:
         return rows([np.reshape(a, (1,)) for a in arguments])[0][0]

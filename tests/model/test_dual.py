@@ -1,12 +1,13 @@
 """Dual numbers: exact arithmetic of integers, the same derivatives as the planned graph, branches on values."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import softmax
+from scipy.special import softmax, xlog1py, xlogy
 from strategies import numpy_functions, seeds
 
 import jacchain as jc
@@ -322,3 +323,21 @@ def test_the_operators_of_masks_take_nothing_else(x):
     np.testing.assert_array_equal(mask, np.ones(x.shape, bool))
     expression = trace(lambda x: ((x > 1) ^ (x < 2)) & ~(x == 5) | np.array([True, False]), np.ones(2))
     np.testing.assert_array_equal(expression(np.array([5.0, 1.0])), [1, 1])
+
+
+SPECIAL_NUMBERS = (-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf, np.nan)
+NAMES_OF_TWO = ("maximum", "minimum", "fmax", "fmin", "logaddexp", "logaddexp2")
+
+
+@pytest.mark.parametrize("function", [*(getattr(np, name) for name in NAMES_OF_TWO), xlogy, xlog1py], ids=str)
+@pytest.mark.filterwarnings("ignore:(invalid|divide)")
+def test_duals_take_nan_and_infinity_as_numpy_does(function):
+    for a, b in product(SPECIAL_NUMBERS, repeat=2):
+        wanted = function(a, b)
+        for found in (function(Dual(a, 1.0), b), function(a, Dual(b, 1.0)), function(Dual(a, 1.0), Dual(b, 1.0))):
+            np.testing.assert_allclose(found.value, wanted, rtol=1e-15, err_msg=f"{a}, {b}")
+
+
+@pytest.mark.parametrize("number", SPECIAL_NUMBERS)
+def test_the_sign_of_a_dual_is_numpys(number):
+    np.testing.assert_array_equal(np.sign(Dual(number, 1.0)).value, np.sign(number))

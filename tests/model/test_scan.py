@@ -14,6 +14,7 @@ import jacchain as jc
 from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.dual import dual_jvp
 from jacchain.model.scan import scan
+from jacchain.model.step_program import value_program
 from jacchain.model.tape import Tape
 from jacchain.model.trace import trace
 from jacchain.model.tree import flatten
@@ -350,3 +351,8 @@ def test_whole_numbers_are_steps_of_the_loop_and_refused_in_a_trace():
         trace(lambda c: total(c, indices), 1.0)
     selected = trace(lambda c: scan(lambda c, x: (c + x, None), c, table[indices])[0], 1.0)
     assert selected(1.0) == 5
+
+
+def test_a_step_is_lowered_once():
+    step = trace(np.sin, 1.0)
+    assert value_program(step) is value_program(step)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple, final
 
 from jacchain.algebra.structure import Dense, Structure, array_shapes
@@ -120,7 +121,7 @@ class _Writer:
     def __post_init__(self) -> None:
         for position, k in enumerate(self.inputs):
             if k not in self.states:
-                self.states[k] = self.listing.emit("point", Dense(_size(self.nodes[k]), 1), mode=str(position))
+                self.states[k] = self.listing.emit("point", Dense(prod(self.nodes[k].shape), 1), mode=str(position))
 
     def write(self, node: GraphNode, /) -> int:
         """Emit what forms a node of the plan and return its register."""
@@ -140,16 +141,18 @@ class _Writer:
 
     def finish(self, request: Request, /) -> None:
         """Drop what nothing needs, and see that every result is in storage of its own."""
-        listing, taken = self.listing, set[int]()
+        listing, taken = self.listing, self._shared()
         found: list[int] = []
         for register in [self.registers_of[root] for root in request.roots]:
             made = self._own(register, is_dense=request.is_dense, taken=taken)
             taken.add(made)
             found.append(made)
         # a later value may be made of views of an earlier one, which then has no storage of its own
-        for register in [self.state(k) for k in request.values]:
+        values = [self.state(k) for k in request.values]
+        taken |= self._shared()
+        for register in values:
             own = register
-            if register in taken or register in listing.borrowed or not self._is_owned(register):
+            if register in taken or register in listing.borrowed:
                 own = listing.emit("expand", listing.structures[register], (register,))
             taken.add(own)
             found.append(own)
@@ -179,7 +182,7 @@ class _Writer:
 
     def _value(self, k: int) -> int:
         node, listing = self.nodes[k], self.listing
-        structure: Structure = Dense(_size(node), 1)
+        structure: Structure = Dense(prod(node.shape), 1)
         if node.operation is None:
             register = listing.emit("constant", structure, source=k)
             listing.borrowed.add(register)
@@ -249,13 +252,10 @@ class _Writer:
         operands = (*self._reads(place, local), self.listing.dense(operand))
         return self.listing.emit(op, structure, operands, source=place.node, mode=str(place.operand), flops=flops)
 
-    def _is_owned(self, register: int) -> bool:
-        """Whether a register has storage of its own, which nothing else is a view of and no input is copied into."""
+    def _shared(self) -> set[int]:
+        """Return the registers without storage of their own: views, what they are views of, and inputs."""
         views = self.listing.views
-        return register not in views and register not in views.values() and register not in self._points()
-
-    def _points(self) -> set[int]:
-        return {self.states[k] for k in self.inputs}
+        return {*views, *views.values(), *(self.states[k] for k in self.inputs)}
 
     def _own(self, register: int, *, is_dense: bool, taken: set[int]) -> int:
         """Return a register with the same matrix in storage of its own."""
@@ -264,16 +264,9 @@ class _Writer:
             return listing.expand(register)
         if register in listing.borrowed and not is_dense:
             return register
-        if self._is_owned(register) and register not in taken | listing.borrowed:
+        if register not in taken and register not in listing.borrowed:
             return register
         if isinstance(listing.structures[register], Dense):
             return listing.expand(register)
         place = self.locals_of.get(register)
         return register if place is None else self._local(place, "given", 0, is_copied=True)
-
-
-def _size(node: Applied) -> int:
-    size = 1
-    for length in node.shape:
-        size *= length
-    return size

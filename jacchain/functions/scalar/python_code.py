@@ -13,25 +13,12 @@ from jacchain.model.primitives.scalar_source import PYTHON
 DEEPEST: Final = 12
 """Steps that are nested into one expression; Python's parser does not take many brackets."""
 
-PROPAGATING: Final = {
-    "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
-    "minimum": "({0} if {0} <= {1} or {0} != {0} else {1})",
-    "fmax": "({0} if {0} >= {1} or {1} != {1} else {1})",
-    "fmin": "({0} if {0} <= {1} or {1} != {1} else {1})",
-    "logaddexp": "(max({0}, {1}) + math.log1p(math.exp(-abs({0} - {1}))) if {0} != {1} else {0} + math.log(2.0))",
-    "logaddexp2": "(max({0}, {1}) + math.log2(1.0 + math.exp2(-abs({0} - {1}))) if {0} != {1} else {0} + 1.0)",
-    "xlogy": "({0} * math.log({1}) if {0} != 0.0 or {1} != {1} else 0.0)",
-    "xlog1py": "({0} * math.log1p({1}) if {0} != 0.0 or {1} != {1} else 0.0)",
-    "sign": "(float(({0} > 0.0) - ({0} < 0.0)) if {0} == {0} else {0})",
-}
-"""Templates that treat NaN and infinity as NumPy does."""
-
 Compiled = Callable[[Sequence[float]], list[float]]
 
 
 def template(function: str, /) -> str | None:
     """Return a function as a Python expression of operands {0}, {1} and {2}; None where Python has none."""
-    return PROPAGATING.get(function, PYTHON.get(function))
+    return PYTHON.get(function)
 
 
 def python_code(program: ScalarProgram, /) -> str | None:

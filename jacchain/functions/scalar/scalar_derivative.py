@@ -1,15 +1,13 @@
 """The derivative of a function number by number: planned on the graph of its numbers, and written as a program."""
 
 from itertools import product
-from math import prod
 from typing import Final, NamedTuple, final
 
 from jacchain.algebra.structure import Identity
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.scalar.scalar_program import ScalarProgram, scalar_program
-from jacchain.functions.scalar.scalarise import ScalarExpression, scalarised
+from jacchain.functions.scalar.scalarise import ScalarExpression, elementwise_numbers, scalarised
 from jacchain.model.expression import Expression, differentiable
-from jacchain.model.primitives.elementwise import ElementwisePrimitive
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.elimination.planner import plan_graph
 
@@ -93,7 +91,7 @@ def quicker(expression: Expression, options: FunctionOptions, /, *, with_value: 
     if options.structured or options.memory is not None:
         return None
     most = CALL * instructions(expression, options.argnums)
-    if START + STEP * _numbers(expression) > most:
+    if START + STEP * elementwise_numbers(expression) > most:
         return None
     scalar = scalarised(expression)
     if scalar is None:
@@ -119,8 +117,3 @@ def instructions(expression: Expression, argnums: int | tuple[int, ...], /) -> i
     values = sum(not expression.facts(k).view for k in operations)
     graph = differentiable(expression, expression.inputs_of(argnums), expression.outputs).graph
     return values + sum(edge.link is None or not isinstance(edge.link.local, Identity) for edge in graph.edges)
-
-
-def _numbers(expression: Expression) -> int:
-    """Return how many numbers elementwise operations make, without which there is no derivative."""
-    return sum(prod(node.shape) for node in expression.nodes if isinstance(node.operation, ElementwisePrimitive))

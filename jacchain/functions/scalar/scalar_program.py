@@ -10,10 +10,8 @@ from jacchain.functions.scalar.tidied import ScalarDraft, tidied
 from jacchain.model.expression import Differentiable
 from jacchain.model.primitives.elementwise import ElementwisePrimitive
 from jacchain.planning.elimination.graph_plan import GraphPlan
+from jacchain.planning.elimination.problem import UNIT
 from jacchain.planning.node import Add, Local, Multiply
-
-UNIT = -1
-"""The link of a vertex with respect to itself."""
 
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacchain.errors import OptionError
-from jacchain.execution.operation import Applied, Operation, Shape
+from jacchain.execution.operation import Operation, Shape
 from jacchain.functions.scalar.number_builder import NumberBuilder
 from jacchain.model.expression import Differentiable, Expression, differentiable
 from jacchain.model.expression_builder import Signature
@@ -101,7 +101,7 @@ def scalarised(expression: Expression, /) -> ScalarExpression | None:
     %6 = multiply %4 %2     number
     return %5, %6
     """
-    if sum(prod(node.shape) for k, node in enumerate(expression.nodes) if _is_work(node)) > LARGEST:
+    if elementwise_numbers(expression) > LARGEST:
         return None
     try:
         return _written_out(expression)
@@ -167,8 +167,17 @@ def _written_out(expression: Expression) -> ScalarExpression:
     return _finished(expression, builder, known)
 
 
-def _is_work(node: Applied) -> bool:
-    return isinstance(node.operation, ElementwisePrimitive)
+def elementwise_numbers(expression: Expression, /) -> int:
+    """Return how many numbers elementwise operations make, without any derivative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jacchain.model.trace import trace
+    >>> elementwise_numbers(trace(lambda x: np.sin(x[:2]) * x[2], np.ones(3)))
+    4
+    """
+    return sum(prod(node.shape) for node in expression.nodes if isinstance(node.operation, ElementwisePrimitive))
 
 
 def _place(name: str, index: tuple[int, ...]) -> str:

@@ -71,7 +71,7 @@ class StepWriter:
         """Return the step of a function of earlier steps."""
         numbers = [self.number(k) for k in operands]
         if numbers and None not in numbers:
-            return self.constant(_evaluated(function, [float(number or 0.0) for number in numbers]))
+            return self.constant(_evaluated(function, [self.steps[k].number for k in operands]))
         match function:
             case "negative":
                 return self._negative(operands[0])

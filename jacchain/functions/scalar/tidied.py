@@ -99,12 +99,14 @@ def _terms(draft: ScalarDraft, uses: Counter[int], k: int) -> Iterator[Term]:
 
 def _factors(draft: ScalarDraft, uses: Counter[int], k: int) -> Iterator[int]:
     """Yield what is multiplied to a product, through products that nothing else needs."""
-    step = draft.steps[k]
-    if step.function == "multiply" and uses[k] == 1 and k >= draft.fixed:
-        for i in step.operands:
-            yield from _factors(draft, uses, i)
-    else:
-        yield k
+    waiting = [k]
+    while waiting:
+        k = waiting.pop()
+        step = draft.steps[k]
+        if step.function == "multiply" and uses[k] == 1 and k >= draft.fixed:
+            waiting += reversed(step.operands)
+        else:
+            yield k
 
 
 def _mapped(term: Term, made: Sequence[int]) -> Term:

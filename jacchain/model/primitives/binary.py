@@ -78,7 +78,7 @@ class Binary(ElementwisePrimitive):
         return Formulas(value, DERIVATIVES[self.function], ARGUMENTS)
 
 
-Extreme = Literal["maximum", "minimum", "fmax", "fmin"]
+ExtremumName = Literal["maximum", "minimum", "fmax", "fmin"]
 
 
 @final
@@ -99,7 +99,7 @@ class Extremum(ElementwisePrimitive):
     array([0. , 0.5, 1. ])
     """
 
-    function: Extreme
+    function: ExtremumName
     at_tie: float = 0.5
 
     def __post_init__(self) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
-from jacchain.model.primitive import Primitive, refuse_shapes
+from jacchain.model.primitive import Primitive, refuse_shapes, sole
 from jacchain.model.primitives.axes import Groups, repeats
+from jacchain.model.primitives.unit_pattern import ones
 from jacchain.planning.link import Link
 
 
@@ -37,9 +38,7 @@ class Broadcast(Primitive):
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: a strided view."""
-        if len(shapes) != 1:
-            refuse_shapes(self.name, shapes, "give one input")
-        (shape,) = shapes
+        shape = sole(self.name, shapes)
         new = len(self.shape) - len(shape)
         if new < 0 or any(size not in (1, wide) for size, wide in zip(shape, self.shape[new:], strict=True)):
             refuse_shapes(self.name, shapes, f"give a shape whose axes, from the last, are 1 or those of {self.shape}")
@@ -59,4 +58,4 @@ class Broadcast(Primitive):
 
     def local_calls(self, kernels: Kernels, _k: int, _xs: Arrays, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the call that writes the ones."""
-        return tuple((kernels.fill, (1, array)) for array in out.arrays)
+        return ones(kernels, out)

@@ -1,7 +1,7 @@
 """Formulas of elementwise maps, written once: as calls on whole arrays, and as Python source for single numbers."""
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
@@ -266,14 +266,3 @@ def _source(tree: _Tree, names: Mapping[str, str]) -> str | None:
             template = PYTHON.get(function)
             written = [_source(operand, names) for operand in operands]
             return None if template is None or None in written else template.format(*written)
-
-
-def sources(formulas: Sequence[str | None], /) -> frozenset[str]:
-    """Return the functions that formulas use.
-
-    Examples
-    --------
-    >>> sorted(sources(["x * x", None, "sin(x)"]))
-    ['multiply', 'sin']
-    """
-    return frozenset(step.function for formula in formulas if formula for step in steps_of(formula).steps)

@@ -1,5 +1,6 @@
 """Sums, means, products and extremes along axes."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, final
@@ -10,8 +11,9 @@ from jacchain.algebra.structure import Identity, Structure
 from jacchain.errors import OptionError
 from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
 from jacchain.model.layer import constant
-from jacchain.model.primitive import Primitive, refuse_shapes
+from jacchain.model.primitive import Primitive, sole
 from jacchain.model.primitives.axes import Groups, grouped, sums, weights
+from jacchain.model.primitives.unit_pattern import ones
 from jacchain.planning.link import Link
 
 Axes = tuple[int, ...] | None
@@ -20,14 +22,18 @@ Axes = tuple[int, ...] | None
 
 def reduced_groups(primitive: Primitive, shapes: tuple[Shape, ...], axes: Axes, /) -> Groups:
     """Return the groups of the only input, or raise a SizeError."""
-    if len(shapes) != 1:
-        refuse_shapes(primitive.name, shapes, "give one input")
-    return grouped(shapes[0], axes, primitive.name)
+    return grouped(sole(primitive.name, shapes), axes, primitive.name)
 
 
 def reduced_link(primitive: Primitive, groups: Groups, structure: Structure, /) -> Link:
     """Return the link from an array to one number for each group."""
     return Link(prod(groups.shape), groups.count, structure=structure, name=primitive.name)
+
+
+def _sum_facts(primitive: Primitive, shapes: tuple[Shape, ...], axes: Axes, *, keepdims: bool) -> OperationFacts:
+    groups = reduced_groups(primitive, shapes, axes)
+    link = reduced_link(primitive, groups, sums(groups))
+    return OperationFacts(output=groups.output(keepdims), locals=(LocalFacts(link=link),))
 
 
 @final
@@ -53,9 +59,7 @@ class Sum(Primitive):
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: the local Jacobian does not depend on the point."""
-        groups = reduced_groups(self, shapes, self.axes)
-        link = reduced_link(self, groups, sums(groups))
-        return OperationFacts(output=groups.output(self.keepdims), locals=(LocalFacts(link=link),))
+        return _sum_facts(self, shapes, self.axes, keepdims=self.keepdims)
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call that sums."""
@@ -64,7 +68,7 @@ class Sum(Primitive):
 
     def local_calls(self, kernels: Kernels, _k: int, _xs: Arrays, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the call that writes the ones."""
-        return tuple((kernels.fill, (1, array)) for array in out.arrays)
+        return ones(kernels, out)
 
 
 @final
@@ -90,9 +94,7 @@ class Mean(Primitive):
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: the local Jacobian does not depend on the point."""
-        groups = reduced_groups(self, shapes, self.axes)
-        link = reduced_link(self, groups, sums(groups))
-        return OperationFacts(output=groups.output(self.keepdims), locals=(LocalFacts(link=link),))
+        return _sum_facts(self, shapes, self.axes, keepdims=self.keepdims)
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls that sum and divide."""
@@ -181,6 +183,11 @@ class Extreme(Primitive):
         if self.ties not in ("even", "first"):
             raise OptionError(f"ties {self.ties!r} is no choice of a derivative", "give even or first")
 
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """That of the function in NumPy, which is called by it."""
+
     @final
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: the derivative compares the numbers with the value."""
@@ -231,6 +238,11 @@ class Max(Extreme):
     array([[1., 0., 0.]])
     """
 
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return "max"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -242,3 +254,8 @@ class Min(Extreme):
     >>> print(Min((1,)).local(0, [[3.0, 1.0], [2.0, 5.0]]))
     block-diagonal 2x(1x2)
     """
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return "min"

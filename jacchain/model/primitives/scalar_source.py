@@ -32,7 +32,7 @@ _ARITHMETIC = {
     "reciprocal": "(1.0 / {0})",
     "remainder": "({0} % {1})",
     "absolute": "abs({0})",
-    "sign": "float(({0} > 0.0) - ({0} < 0.0))",
+    "sign": "(float(({0} > 0.0) - ({0} < 0.0)) if {0} == {0} else {0})",
     "floor": "float(math.floor({0}))",
     "ceil": "float(math.ceil({0}))",
     "trunc": "float(math.trunc({0}))",
@@ -41,10 +41,10 @@ _ARITHMETIC = {
 }
 
 _CHOICES = {
-    "maximum": "({0} if {0} >= {1} else {1})",
-    "fmax": "({0} if {0} >= {1} else {1})",
-    "minimum": "({0} if {0} <= {1} else {1})",
-    "fmin": "({0} if {0} <= {1} else {1})",
+    "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
+    "fmax": "({0} if {0} >= {1} or {1} != {1} else {1})",
+    "minimum": "({0} if {0} <= {1} or {0} != {0} else {1})",
+    "fmin": "({0} if {0} <= {1} or {1} != {1} else {1})",
     "where": "({1} if {0} != 0.0 else {2})",
     "logical_and": "float({0} != 0.0 and {1} != 0.0)",
     "logical_or": "float({0} != 0.0 or {1} != 0.0)",
@@ -56,15 +56,15 @@ _CHOICES = {
 }
 
 _STABLE = {
-    "logaddexp": "(max({0}, {1}) + math.log1p(math.exp(-abs({0} - {1}))))",
-    "logaddexp2": "(max({0}, {1}) + math.log2(1.0 + math.exp2(-abs({0} - {1}))))",
+    "logaddexp": "(max({0}, {1}) + math.log1p(math.exp(-abs({0} - {1}))) if {0} != {1} else {0} + math.log(2.0))",
+    "logaddexp2": "(max({0}, {1}) + math.log2(1.0 + math.exp2(-abs({0} - {1}))) if {0} != {1} else {0} + 1.0)",
     "expit": "(math.exp(min({0}, 0.0)) / (1.0 + math.exp(-abs({0}))))",
     "log_expit": "(min({0}, 0.0) - math.log1p(math.exp(-abs({0}))))",
     "logit": "math.log({0} / (1.0 - {0}))",
     "ndtr": "(0.5 * math.erfc(-0.7071067811865476 * {0}))",
     "exp10": "math.pow(10.0, {0})",
-    "xlogy": "({0} * math.log({1}) if {0} != 0.0 else 0.0)",
-    "xlog1py": "({0} * math.log1p({1}) if {0} != 0.0 else 0.0)",
+    "xlogy": "({0} * math.log({1}) if {0} != 0.0 or {1} != {1} else 0.0)",
+    "xlog1py": "({0} * math.log1p({1}) if {0} != 0.0 or {1} != {1} else 0.0)",
     "entr": "(-{0} * math.log({0}) if {0} != 0.0 else 0.0)",
 }
 
@@ -76,4 +76,7 @@ PYTHON: Final[dict[str, str]] = {
     **_CHOICES,
     **_STABLE,
 }
-"""Templates, by NumPy's or SciPy's names; {0} and {1} are the operands. What is missing has no scalar form."""
+"""Templates, by NumPy's or SciPy's names; {0}, {1} and {2} are the operands. What is missing has no scalar form.
+
+They treat NaN and infinity as NumPy does, or raise ArithmeticError or ValueError.
+"""

@@ -21,7 +21,7 @@ from jacchain.algebra.structure import (
 from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
 from jacchain.model.layer import constant
 from jacchain.model.linear import around
-from jacchain.model.primitive import Primitive, refuse_shapes
+from jacchain.model.primitive import Primitive, sole
 from jacchain.model.primitives.axes import grouped, weights
 from jacchain.model.primitives.reduction import Axes, reduced_groups, reduced_link
 from jacchain.planning.link import Link
@@ -50,9 +50,7 @@ def distributions(shape: Shape, axis: int, /) -> Structure:
 
 
 def _facts(primitive: Primitive, shapes: tuple[Shape, ...], axis: int, *, copies: int) -> OperationFacts:
-    if len(shapes) != 1:
-        refuse_shapes(primitive.name, shapes, "give one input")
-    (shape,) = shapes
+    shape = sole(primitive.name, shapes)
     grouped(shape, (axis,), primitive.name)  # raises where there is no such axis
     size = prod(shape)
     link = Link(size, size, structure=distributions(shape, axis), name=primitive.name)

@@ -9,7 +9,7 @@ from jacchain.planning.elimination.layers import Cutting
 from jacchain.planning.elimination.partial import PASSING, Partial, plus, times
 from jacchain.planning.elimination.problem import UNIT, Problem
 from jacchain.planning.elimination.structures import PASSED, SPREAD
-from jacchain.planning.elimination.subsets import bits, too_many
+from jacchain.planning.elimination.subsets import allowed, bits, too_many
 
 BLOCKS: Final = "blocks between layers to bracket them as a chain"
 """What there is too much of, for messages."""
@@ -47,7 +47,7 @@ class DensePrices:
                 self.same[head] |= 1 << tail
         ahead = [[(tail, head) for tail, head, _ in step] for step in cutting.steps]
         back = [[(head, tail) for tail, head in step] for step in ahead]
-        self.allowed = None if is_complete(problem) else _allowed(problem)
+        self.allowed = None if is_complete(problem) else allowed(problem.sources, problem.targets)
         self.weights: dict[int, int] = {}
         self.pairs: dict[tuple[int, int], int] = {}
         self.into: dict[tuple[int, int], dict[int, int]] = {}
@@ -103,14 +103,6 @@ class DensePrices:
 
     def settle(self, low: int, middle: int, high: int, /) -> None:
         """All splits of an interval leave the same."""
-
-
-def _allowed(problem: Problem) -> list[int]:
-    known = {
-        mask: sum(1 << head for head, targets in enumerate(problem.targets) if mask & targets)
-        for mask in set(problem.sources)
-    }
-    return [known[mask] for mask in problem.sources]
 
 
 class Blocks(NamedTuple):

@@ -5,7 +5,7 @@ from typing import final
 
 from jacchain.planning.elimination.cuts import is_complete
 from jacchain.planning.elimination.problem import UNIT, Problem
-from jacchain.planning.elimination.subsets import bits
+from jacchain.planning.elimination.subsets import allowed, bits
 
 
 @final
@@ -29,16 +29,16 @@ class Masks:
             if link == UNIT:
                 self.copies[tail] |= 1 << head
                 self.copies[head] |= 1 << tail
-        self.heads = None if is_complete(problem) else _allowed(problem.sources, problem.targets)
-        self.tails = None if self.heads is None else _allowed(problem.targets, problem.sources)
+        self.heads = None if is_complete(problem) else allowed(problem.sources, problem.targets)
+        self.tails = None if self.heads is None else allowed(problem.targets, problem.sources)
 
     def price(self, vertex: int, /) -> int:
         """Return what eliminating a vertex costs now."""
         tails, heads = self.into[vertex] & ~self.copies[vertex], self.out[vertex] & ~self.copies[vertex]
         if self.heads is None:
             return self.sizes[vertex] * self._weight(tails) * self._weight(heads)
-        allowed = self.heads
-        return self.sizes[vertex] * sum(self.sizes[t] * self._weight(heads & allowed[t]) for t in bits(tails))
+        pointed = self.heads
+        return self.sizes[vertex] * sum(self.sizes[t] * self._weight(heads & pointed[t]) for t in bits(tails))
 
     def eliminate(self, vertex: int, /) -> int:
         """Eliminate a vertex, and return what that costs."""
@@ -52,12 +52,6 @@ class Masks:
 
     def _weight(self, mask: int) -> int:
         return mask.bit_count() if self.is_scalar else sum(self.sizes[vertex] for vertex in bits(mask))
-
-
-def _allowed(ours: Sequence[int], theirs: Sequence[int]) -> list[int]:
-    """Return for each vertex those that share a request with it."""
-    known = {mask: sum(1 << vertex for vertex, other in enumerate(theirs) if mask & other) for mask in set(ours)}
-    return [known[mask] for mask in ours]
 
 
 def order_cost(problem: Problem, order: Sequence[int], /) -> int:

@@ -9,6 +9,7 @@ from jacchain.planning.elimination.bundle import together
 from jacchain.planning.elimination.chained import chained, path_of
 from jacchain.planning.elimination.cuts import lower_bound
 from jacchain.planning.elimination.exact import cheapest_order, exhaustive
+from jacchain.planning.elimination.faces import by_faces
 from jacchain.planning.elimination.greedy import forward, markowitz, reverse
 from jacchain.planning.elimination.layered import layered
 from jacchain.planning.elimination.masks import order_cost
@@ -42,6 +43,12 @@ product that is looked at then takes milliseconds, the more the longer."""
 
 LONG: Final = 200
 """Interior vertices of a path of structured links beyond which `auto` takes the best textbook order."""
+
+SMALL: Final = 12
+"""Interior vertices of a part up to which a search tries eliminations of faces too."""
+
+TRIALS: Final = 60
+"""How many of them it tries for each second, in about a tenth of a second."""
 
 AUTO_SHARE: Final = 5
 """`auto` searches for one part in so many of the seconds."""
@@ -122,7 +129,7 @@ def _with_chains(problem: Problem, effort: Effort, solve: Callable[[Problem], So
             rival = layered(part, limit=limit) if _is_open(part) and part.entries <= HEAVY else None
         except InfeasibleError:
             rival = None
-        if rival is None or rival.flops >= cost([together(part, bundle) for bundle in edges.values()]):
+        if rival is None or rival.flops >= _formed(part, edges):
             return edges, order, is_sure
         chains.append(rival.layers)
         return rival.edges, rival.order, is_sure
@@ -144,9 +151,19 @@ def _searcher(problem: Problem, effort: Effort) -> Callable[[Problem], Solved]:
         from jacchain.planning.elimination.search import search  # not before there is something to search for
 
         seconds = effort.seconds * len(part.interior) / sum(branching)
-        return (*eliminated(part, list(search(part, seconds=seconds, seed=effort.seed))), False)
+        edges, order = eliminated(part, list(search(part, seconds=seconds, seed=effort.seed)))
+        if len(part.interior) > SMALL or len(order) < len(part.interior):
+            return edges, order, False
+        rival = by_faces(part, list(order), trials=1 + int(TRIALS * effort.seconds), seed=effort.seed)
+        is_cheaper = rival is not None and rival.flops < _formed(part, edges)
+        return (rival.edges if rival is not None and is_cheaper else edges), order, False
 
     return solve
+
+
+def _formed(part: Problem, edges: Edges) -> int:
+    """Return what the edges that are left cost."""
+    return cost([together(part, bundle) for bundle in edges.values()])
 
 
 def _is_open(part: Problem) -> bool:

@@ -72,10 +72,6 @@ class Problem:
     structures: Structures = field(default_factory=Structures, repr=False)
     greedy: tuple[int, ...] = field(default=(), repr=False)
 
-    def is_needed(self, tail: int, head: int, /) -> bool:
-        """Whether an edge between two vertices is on the way of a request."""
-        return bool(self.sources[tail] & self.targets[head])
-
     @property
     def entries(self) -> int:
         """The entries of all patterns that products have to be worked out from, entry by entry."""

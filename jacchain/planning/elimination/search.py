@@ -37,7 +37,7 @@ ORDERS: Final = 0.9
 SLOW: Final = 1.2
 """How much slower than the machine on which steps were timed another may be, before seconds count."""
 
-Any_Rules = Rules[Any]
+AnyRules = Rules[Any]
 
 
 def search(problem: Problem, /, *, seconds: float = 1.0, seed: int = 0, steps: int | None = None) -> list[Move]:
@@ -82,14 +82,14 @@ def search(problem: Problem, /, *, seconds: float = 1.0, seed: int = 0, steps: i
     return refined(problem, rules, order, rng, budget, heat=heat)
 
 
-def rules_of(problem: Problem, /) -> Any_Rules:
+def rules_of(problem: Problem, /) -> AnyRules:
     """Return the fastest rules that count a problem's eliminations exactly."""
     if is_scalar(problem):
         return Plain(problem)
     return Sized(problem) if is_counted(problem) else Bundled(problem)
 
 
-def _total(rules: Any_Rules, order: Sequence[int]) -> Cost:
+def _total(rules: AnyRules, order: Sequence[int]) -> Cost:
     state = rules.start
     total: Cost = 0
     for vertex in order:
@@ -98,7 +98,7 @@ def _total(rules: Any_Rules, order: Sequence[int]) -> Cost:
     return total
 
 
-def _duration(rules: Any_Rules, order: Sequence[int]) -> float:
+def _duration(rules: AnyRules, order: Sequence[int]) -> float:
     """Return about how many seconds an elimination takes, from how many neighbours vertices have."""
     state, total = rules.start, 0
     for vertex in order:
@@ -116,7 +116,7 @@ def _duration(rules: Any_Rules, order: Sequence[int]) -> float:
             return 1e-6 * (6 + 2.5 * neighbours + 0.25 * neighbours**2 + 0.004 * count)
 
 
-def _ordered(rules: Any_Rules, order: list[int], rng: Random, whole: Budget) -> list[int]:
+def _ordered(rules: AnyRules, order: list[int], rng: Random, whole: Budget) -> list[int]:
     """Return the cheapest order found, by windows where it is long, several times over where it is short."""
     patience = whole.steps * ORDERS / len(order)
     rounds = max(1, min(ROUNDS, int(patience / ROUND)))

@@ -1,31 +1,18 @@
 """Eliminations counted on bit sets: for graphs of explicit links whose products all cost what their sizes say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, final
 
 from jacchain.algebra.structure import Dense, Diagonal, Structure, is_unit
 from jacchain.planning.elimination.move import Move
 from jacchain.planning.elimination.problem import UNIT, Arc, Problem
+from jacchain.planning.elimination.subsets import allowed, bits
 
 REMEMBERED: Final = 1 << 16
 """Sums of sizes that are kept at most."""
 
 Bits = tuple[list[int], ...]
 """The predecessors and the successors of each vertex as bits, and those of them that a unit edge joins."""
-
-
-def bits(mask: int, /) -> Iterator[int]:
-    """Yield the numbers of the bits that are set.
-
-    Examples
-    --------
-    >>> list(bits(0b1010))
-    [1, 3]
-    """
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
 
 
 def is_counted(problem: Problem, /) -> bool:
@@ -118,7 +105,7 @@ class Sized:
     def __init__(self, problem: Problem, /) -> None:
         self.start: Bits = _masks(problem)
         self.sizes = problem.sizes
-        self.needed = _needed(problem)
+        self.needed = allowed(problem.sources, problem.targets)
         self.is_complete = is_complete(problem)
         self._sums: dict[int, int] = {0: 0}
 
@@ -219,25 +206,12 @@ def is_scalar(problem: Problem, /) -> bool:
 
 
 def is_complete(problem: Problem, /) -> bool:
-    """Whether every edge that can be made is on the way of a request."""
+    """Whether every edge that can be made is on the way of a request, that between two copies of a vertex included."""
     after = [0] * len(problem.sizes)
     for tail, head, _ in sorted(problem.arcs, reverse=True):
         after[tail] |= after[head] | 1 << head
-    return all(not heads & ~needed for heads, needed in zip(after, _needed(problem), strict=True))
-
-
-def _needed(problem: Problem) -> list[int]:
-    """Return for each vertex those that an edge from it is needed to."""
-    behind = [0] * len(problem.requests)
-    for vertex, targets in enumerate(problem.targets):
-        for k in bits(targets):
-            behind[k] |= 1 << vertex
-    known: dict[int, int] = {}
-    for sources in set(problem.sources):
-        known[sources] = 0
-        for k in bits(sources):
-            known[sources] |= behind[k]
-    return [known[sources] for sources in problem.sources]
+    needed = allowed(problem.sources, problem.targets)
+    return all(not heads & ~mask for heads, mask in zip(after, needed, strict=True))
 
 
 def _is_free(problem: Problem, arc: Arc) -> bool:

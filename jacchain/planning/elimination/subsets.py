@@ -1,6 +1,6 @@
 """The cheapest order of vertices in a graph of dense links: the last vertex parts what is eliminated before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import final
 
 from jacchain.errors import InfeasibleError
@@ -32,7 +32,7 @@ class Subsets:
         interior = sum(1 << vertex for vertex in problem.interior)
         self.interior = interior
         self.near = [(a | b) & interior for a, b in zip(self.into, self.out, strict=True)]
-        self.heads = None if is_complete(problem) else self._heads()
+        self.heads = None if is_complete(problem) else allowed(problem.sources, problem.targets)
         self.prices = least_prices(problem)
         self.best: dict[int, tuple[int, int]] = {0: (0, -1)}  # cost and last vertex of a set
         self.bounds: dict[int, int] = {}
@@ -154,13 +154,6 @@ class Subsets:
             found = self.weights[subset] = sum(self.problem.sizes[vertex] for vertex in bits(subset))
         return found
 
-    def _heads(self) -> list[int]:
-        """Return for each vertex those that an edge from it may point to."""
-        return [
-            sum(1 << head for head, targets in enumerate(self.problem.targets) if sources & targets)
-            for sources in self.problem.sources
-        ]
-
 
 def too_many(problem: Problem, /, what: str = "orders to compare") -> InfeasibleError:
     """Return the error of a problem whose orders cannot all be compared, or of what else there is too much of."""
@@ -182,3 +175,29 @@ def bits(mask: int, /) -> Iterator[int]:
         lowest = mask & -mask
         yield lowest.bit_length() - 1
         mask ^= lowest
+
+
+def allowed(ours: Sequence[int], theirs: Sequence[int], /) -> list[int]:
+    """Return for each vertex those that share a request with it, as bits.
+
+    Parameters
+    ----------
+    ours, theirs : sequence of int
+        A problem's `sources` and `targets` for the heads that edges from a vertex may have; the other way round for
+        the tails of edges to it.
+
+    Examples
+    --------
+    >>> allowed([0b11, 0b10, 0], [0, 0b01, 0b10])
+    [6, 4, 0]
+    """
+    sharing: dict[int, int] = {}  # for each request its vertices among theirs
+    for vertex, mask in enumerate(theirs):
+        for k in bits(mask):
+            sharing[k] = sharing.get(k, 0) | 1 << vertex
+    known: dict[int, int] = {}
+    for mask in set(ours):
+        known[mask] = 0
+        for k in bits(mask):
+            known[mask] |= sharing.get(k, 0)
+    return [known[mask] for mask in ours]

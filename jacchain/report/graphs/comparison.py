@@ -10,7 +10,7 @@ from jacchain.planning.elimination.eliminations import graph_depth
 from jacchain.planning.elimination.graph_comparison import GraphRival
 from jacchain.planning.graph import Graph
 from jacchain.report.graphs.text import graph_lines
-from jacchain.report.layout import bytes_text, count_text, field, ratio_text, table
+from jacchain.report.layout import bytes_text, count_text, field, ratio, ratio_text, table
 
 GRAPH_COMPARISON_SCHEMA: Final = "jacchain.graph-comparison/v1"
 
@@ -50,8 +50,8 @@ def _cells(rival: GraphRival, least: int) -> list[str]:
     found = rival.plan
     if found is None:
         return ["skipped" if rival.is_skipped else "infeasible", "-", "-", "-"]
-    ratio, peak = ratio_text(found.flops, least), bytes_text(found.peak)
-    return [count_text(found.flops), ratio, peak, f"{graph_depth(found):,}"]
+    peak, steps = bytes_text(found.peak), f"{graph_depth(found):,}"
+    return [count_text(found.flops), ratio_text(found.flops, least), peak, steps]
 
 
 def graph_comparison_json(graph: Graph, rivals: Sequence[GraphRival], /) -> str:
@@ -73,21 +73,13 @@ def _entry(rival: GraphRival, least: int) -> dict[str, Any]:
         "flops": found.flops,
         "status": "planned",
         "obstacle": None,
-        "ratio": _ratio(found.flops, least),
+        "ratio": ratio(found.flops, least),
         "peak": found.peak,
         "depth": graph_depth(found),
         "lower_bound": found.lower_bound,
         "order": list(found.order),
         "reason": found.reason,
     }
-
-
-def _ratio(flops: int, least: int) -> float | None:
-    """Return how many times more than the least; None where that is no finite number."""
-    try:
-        return flops / least
-    except (ZeroDivisionError, OverflowError):
-        return None
 
 
 def graph_comparison_csv(rivals: Sequence[GraphRival], /) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Graph, Vertex
+from jacchain.planning.plan import Plan
 from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
 
 SHOWN: Final = 24
@@ -38,11 +39,16 @@ def graph_plan_text(plan: GraphPlan, /) -> str:
     reverse                  44    1.00
     markowitz                44    1.00
     """
+    return "\n".join([*graph_head(plan), *graph_facts(plan), "", *table(rival_rows(plan))])
+
+
+def rival_rows(plan: Plan | GraphPlan, /) -> list[tuple[str, str, str]]:
+    """Return the rows of a table of what a plan costs, and what its rivals would, under their heads."""
     costs: dict[str, int | None] = {plan.planner: plan.flops}
     costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
     rows = [("planner", "multiplications", "ratio")]
     rows += [(name, count_text(flops), ratio_text(flops, plan.flops)) for name, flops in costs.items()]
-    return "\n".join([*graph_head(plan), *graph_facts(plan), "", *table(rows)])
+    return rows
 
 
 def graph_head(plan: GraphPlan, /) -> list[str]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from jacchain.algebra.structure import Dense
 from jacchain.errors import OptionError
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Edge, Vertex
+from jacchain.report.graphs.diagram import edge_text
 from jacchain.report.graphs.text import vertex_text
 from jacchain.report.layout import shortened
 from jacchain.report.plots.layers import Layers, Point, layered
@@ -75,9 +75,7 @@ def graph_figure(plan: GraphPlan, /) -> "Figure":
 
 def edge_kind(edge: Edge, /) -> str:
     """Return the kind of line of an edge."""
-    if edge.link is None or (edge.link.is_explicit and isinstance(edge.link.local, Dense)):
-        return "dense"
-    word = str(edge.link.local).split()[0] if edge.link.is_explicit else "matrix-free"
+    word = edge_text(edge) or "dense"
     return word if word in LINES else "other structure"
 
 
