@@ -10,7 +10,7 @@ from jacchain.planning.elimination.chained import chained, path_of
 from jacchain.planning.elimination.cuts import lower_bound
 from jacchain.planning.elimination.exact import cheapest_order, exhaustive
 from jacchain.planning.elimination.faces import by_faces
-from jacchain.planning.elimination.greedy import forward, markowitz, reverse
+from jacchain.planning.elimination.greedy import ORDERS, forward, markowitz, reverse
 from jacchain.planning.elimination.layered import layered
 from jacchain.planning.elimination.masks import order_cost
 from jacchain.planning.elimination.move import vertices
@@ -178,7 +178,7 @@ def _is_long(part: Problem) -> bool:
 
 def _best(part: Problem) -> list[int]:
     """Return the cheapest textbook order."""
-    return min((textbook(part) for textbook in (forward, reverse, markowitz)), key=lambda order: _total(part, order))
+    return min((textbook(part) for textbook in ORDERS.values()), key=lambda order: _total(part, order))
 
 
 def _total(part: Problem, order: list[int]) -> int:
@@ -195,7 +195,7 @@ def _surely(part: Problem) -> Solved | None:
     if len(part.interior) == 1:
         return (*eliminated(part, vertices(part.interior)), True)
     bound = lower_bound(part)
-    for textbook in (forward, reverse, markowitz):
+    for textbook in ORDERS.values():
         order = textbook(part)
         if _total(part, order) == bound:
             return (*eliminated(part, vertices(order)), True)

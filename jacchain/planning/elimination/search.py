@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
-from jacchain.planning.elimination.greedy import forward, markowitz, reverse
+from jacchain.planning.elimination.greedy import ORDERS as TEXTBOOK
 from jacchain.planning.elimination.move import Move, vertices
 from jacchain.planning.elimination.problem import Problem
 from jacchain.planning.elimination.search_annealing import annealed
@@ -68,7 +68,7 @@ def search(problem: Problem, /, *, seconds: float = 1.0, seed: int = 0, steps: i
     budget = Budget(float("inf"), seconds)
     rules = rules_of(problem)
     order, total = min(
-        ((found, _total(rules, found)) for found in (forward(problem), reverse(problem), markowitz(problem))),
+        ((found, _total(rules, found)) for found in (textbook(problem) for textbook in TEXTBOOK.values())),
         key=lambda pair: pair[1],
     )
     if len(order) < 2 or not 0 < total < float("inf"):
