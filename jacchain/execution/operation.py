@@ -5,6 +5,7 @@ from typing import Final, Literal, NamedTuple, Protocol, final, runtime_checkabl
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Structure
 from jacchain.planning.link import Link
 
 Shape = tuple[int, ...]
@@ -42,6 +43,38 @@ class LocalFacts:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CurvatureFacts:
+    """What is known of u·∂²f with respect to two inputs, without any values: a matrix of d_first × d_second.
+
+    With respect to one input twice it is symmetric; with respect to two inputs in the other order it is the transpose.
+
+    Attributes
+    ----------
+    first, second : int
+        The inputs by position; first <= second.
+    structure : Structure
+        Of d_first rows and d_second columns.
+    reads : tuple of int
+        The inputs that it is computed from besides the adjoint u, by position, and -1 for the value.
+    view : bool
+        Its arrays are the adjoint u seen otherwise, and nothing is computed.
+    applies : bool
+        Its product with a vector takes less than the matrix itself: there are `bend_calls`.
+    scratch : int
+        Numbers of workspace that computing it takes.
+    """
+
+    first: int
+    second: int
+    structure: Structure
+    reads: tuple[int, ...] = ()
+    view: bool = False
+    applies: bool = False
+    scratch: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFacts:
     """What is known of an operation for given shapes of its inputs, without any values.
 
@@ -57,6 +90,8 @@ class OperationFacts:
         Inputs of the value's size that it may be written over.
     scratch : int
         Numbers of workspace that computing the value takes.
+    curvatures : tuple of CurvatureFacts, or None
+        One for each pair of inputs whose second derivative is not zero everywhere; None where it is not stated.
     """
 
     output: Shape
@@ -64,6 +99,7 @@ class OperationFacts:
     view: Literal["", "reshape", "strided"] = ""
     in_place: tuple[int, ...] = ()
     scratch: int = 0
+    curvatures: tuple[CurvatureFacts, ...] | None = ()
 
 
 @runtime_checkable
@@ -115,6 +151,30 @@ class FreeOperation(Operation, Protocol):
 
     def adjoint_calls(self, kernels: Kernels, k: int, xs: Arrays, u: Array, out: Array, /) -> Calls:
         """Return the calls that write u J_k into `out`; u holds an adjoint in each row."""
+
+
+@runtime_checkable
+class CurvedOperation(Operation, Protocol):
+    """An operation that is not linear: it gives u·∂²f, where u is an adjoint of its value."""
+
+    def curvature_calls(
+        self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that write u·∂²f with respect to a pair of inputs into `out`.
+
+        u is flat and contiguous. Of xs and y only what the facts say it reads is given; the others are None.
+        """
+
+    def curvature_views(self, pair: tuple[int, int], u: Array, /) -> Arrays:
+        """Return views of the flat u as the arrays of u·∂²f, where the facts say that it is a view."""
+
+    def bend_calls(
+        self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls that write (u·∂²f) v without the matrix, where the facts say that it applies.
+
+        The pair stands in either order: `out` has the size of its first input, v, flat, that of its second.
+        """
 
 
 class Applied(NamedTuple):

@@ -161,12 +161,13 @@ def differentiable(expression: Expression, inputs: Sequence[int], outputs: Seque
 
     It has the nodes that depend on the inputs and that the outputs depend on, through local Jacobians that are not zero
     everywhere; one edge for each operand, so that two uses of one value by one node are two parallel edges; and the
-    inputs and outputs themselves. Every pair of an output and an input is requested.
+    inputs and outputs themselves. Every pair of an output and an input is requested. An input may be any node: what it
+    is made of does not count.
     """
     dependent, wanted = set(inputs), set(outputs)
     found: list[tuple[int, int, int, Link]] = []
     for node, applied in enumerate(expression.nodes):
-        if applied.operation is None or dependent.isdisjoint(applied.operands):
+        if applied.operation is None or node in inputs or dependent.isdisjoint(applied.operands):
             continue
         local = expression.facts(node).locals
         for position, operand in enumerate(applied.operands):

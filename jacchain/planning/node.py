@@ -52,9 +52,38 @@ class Add(NamedTuple):
     flops: int = 0
 
 
+class Curvature(NamedTuple):
+    """The curvature r·∂²f of a vertex with respect to two of its operands, given its adjoint r, a row."""
+
+    curve: int
+    adjoint: int
+    structure: Structure
+    flops: int = 0
+
+
+class Transpose(NamedTuple):
+    """The transpose of an earlier node: a mirrored half, or a local Jacobian on its way back."""
+
+    operand: int
+    structure: Structure
+    flops: int = 0
+
+
+class Congruence(NamedTuple):
+    """PᵀCP for a symmetric C: `middle` is C, `factor` is P; one half is computed, the other is its mirror image."""
+
+    middle: int
+    factor: int
+    structure: Structure
+    flops: int
+
+
 Node = Local | Multiply | Tangent | Adjoint
 GraphNode = Node | Add
 """The nodes of a plan for a branching graph, where paths meet and are added."""
+
+SecondNode = GraphNode | Curvature | Transpose | Congruence
+"""The nodes of a plan of second order."""
 
 
 def operands(node: Node, /) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""Planning of second order: Hessians of chains and of graphs."""
