@@ -1,12 +1,14 @@
 """Symbolic work on fixed sparse patterns: done once, at planning or lowering, never in a call."""
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacchain.algebra.structure import (
+    Agreement,
     BlockDiagonal,
     Dense,
     Diagonal,
@@ -96,6 +98,27 @@ def pattern(structure: Structure, /) -> Pattern:
 
 
 @lru_cache(maxsize=32)
+def agreeing(agreement: Agreement, /) -> tuple[Index, Index]:
+    """Return (indptr, indices) of the entries whose row and column agree in the indices that they share.
+
+    Examples
+    --------
+    >>> agreeing(Agreement((2, 3), (0,), (1, 0)))[1].tolist()
+    [0, 2, 4, 1, 3, 5]
+    """
+    sizes, rows, columns = agreement.sizes, agreement.rows, agreement.columns
+    axes = (*rows, *(index for index in columns if index not in rows))
+    count, width = (prod(sizes[index] for index in side) for side in (rows, columns))
+    dtype = "<i4" if max(count, width, prod(sizes)) < 2**31 else "<i8"
+    found, stride = np.zeros([sizes[axis] for axis in axes], dtype), 1
+    for index in reversed(columns):
+        places = np.arange(sizes[index], dtype=dtype) * stride
+        found += places.reshape([-1 if axis == index else 1 for axis in axes])
+        stride *= sizes[index]
+    return np.arange(count + 1, dtype=dtype) * prod(found.shape[len(rows) :]), found.reshape(-1)
+
+
+@lru_cache(maxsize=32)
 def transposed(structure: Sparse, /) -> Transposed:
     """Return the transposed pattern and the gather order of its entries."""
     indptr, indices = csr_arrays(structure)
@@ -119,6 +142,8 @@ def _per_column(structure: Structure) -> int | None:
         case Kronecker(left, right):
             return (1 if isinstance(left, Identity) else left.rows) * (1 if isinstance(right, Identity) else right.rows)
         case Sparse():
+            if structure.agreement is not None:
+                return structure.nonzeros // structure.columns
             return None if structure.of is None else structure.of.left.rows
         case Identity() | Negation():
             return 1

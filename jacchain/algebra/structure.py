@@ -4,6 +4,7 @@ Structures are value-free, final, frozen and hashable. A matrix is a structure p
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Final, assert_never, final
 
 from jacchain.errors import SizeError
@@ -142,11 +143,30 @@ class BlockDiagonal:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """A pattern of rows and columns that are numbered by several indices each: entries where those of both agree.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        How many values each index has.
+    rows, columns : tuple of int
+        The indices, by position, that number the rows and the columns, the last varying fastest.
+    """
+
+    sizes: tuple[int, ...]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Sparse:
     """A fixed pattern in compressed sparse rows: sorted, without duplicates. Build with `sparse`.
 
     The index arrays are kept as bytes, so that equal patterns are equal and hash alike. A pattern may instead be stated
-    as that of a Kronecker product A⊗I (`of`); it is then written out only where a program needs it.
+    as that of a Kronecker product A⊗I (`of`), or by indices that agree (`agreement`); it is then written out only where
+    a program needs it.
     """
 
     rows: int
@@ -155,12 +175,15 @@ class Sparse:
     indices: bytes
     index_dtype: str
     of: Kronecker | None = None
+    agreement: Agreement | None = None
 
     @property
     def nonzeros(self) -> int:
         """Number of stored entries."""
         if self.of is not None:
             return self.of.left.rows * self.of.left.columns * self.of.right.rows
+        if self.agreement is not None:
+            return prod(self.agreement.sizes)
         return len(self.indices) // int(self.index_dtype[-1])
 
     def __str__(self) -> str:
@@ -276,6 +299,27 @@ def sparse_like(matrix: Kronecker, /) -> Sparse:
     return Sparse(matrix.rows, matrix.columns, b"", b"", "", of=matrix)
 
 
+def sparse_agreeing(sizes: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...], /) -> Sparse:
+    """Return the sparse structure with entries where indices of the row and of the column agree.
+
+    Its numbers, in order, are an array with an axis for each of the row's indices and then for each that only the
+    column has.
+
+    Parameters
+    ----------
+    sizes, rows, columns
+        See `Agreement`; every index numbers the rows or the columns, or both.
+
+    Examples
+    --------
+    >>> pattern = sparse_agreeing((2, 3), (0, 1), (1,))
+    >>> print(pattern, csr_arrays(pattern)[1])
+    sparse 6x3, 6 nonzeros [0 1 2 0 1 2]
+    """
+    count, width = (prod(sizes[index] for index in side) for side in (rows, columns))
+    return Sparse(count, width, b"", b"", "", agreement=Agreement(sizes, rows, columns))
+
+
 def csr_arrays(structure: Sparse, /) -> "tuple[NDArray[np.integer], NDArray[np.integer]]":
     """Return (indptr, indices) of a sparse structure as read-only arrays, without a copy."""
     import numpy as np
@@ -285,6 +329,10 @@ def csr_arrays(structure: Sparse, /) -> "tuple[NDArray[np.integer], NDArray[np.i
 
         found = pattern(structure.of)
         return found.indptr, found.indices
+    if structure.agreement is not None:
+        from jacchain.algebra.pattern import agreeing
+
+        return agreeing(structure.agreement)
     return np.frombuffer(structure.indptr, structure.index_dtype), np.frombuffer(
         structure.indices, structure.index_dtype
     )

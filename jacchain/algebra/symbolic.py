@@ -1,9 +1,13 @@
-"""Sparse by sparse: the patterns are multiplied once, the numbers at every call by gather, multiply and segment sum."""
+"""Sparse by sparse: the patterns are multiplied once, the numbers at every call by gather, multiply and segment sum.
+
+Where the entries of both lie evenly one call does it; see `jacchain.algebra.spread`.
+"""
 
 from typing import Any, Final
 
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand, Rule
+from jacchain.algebra.spread import even_calls, is_even
 from jacchain.algebra.structure import BlockDiagonal, Kronecker, Sparse, Structure
 
 
@@ -26,10 +30,12 @@ def _cost_symbolic(left: Structure, right: Structure) -> int:
 
 
 def _scratch_symbolic(left: Structure, right: Structure) -> int:
-    return 2 * _cost_symbolic(left, right)
+    return 0 if is_even(left, right) else 2 * _cost_symbolic(left, right)
 
 
 def _gathered(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
+    if is_even(left.structure, right.structure):
+        return even_calls(kernels, left, right, out)
     from jacchain.algebra.pattern import product_triples
 
     triples = product_triples(left.structure, right.structure)

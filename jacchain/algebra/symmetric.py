@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
-from jacchain.algebra.pattern import transpose, transposed
+from jacchain.algebra.pattern import pattern, transpose, transposed
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Sparse, Structure, array_shapes
@@ -59,7 +61,7 @@ def congruence(g: Structure, p: Structure, /) -> Symmetric:
     """
     middle = product(g, p)
     if isinstance(p, Dense) and isinstance(middle.structure, Dense):
-        return Symmetric(Dense(p.columns, p.columns), middle.cost + _half(p))
+        return Symmetric(Dense(p.columns, p.columns), middle.cost + half_cost(p))
     made = product(transpose(p), middle.structure)
     return Symmetric(made.structure, middle.cost + made.cost)
 
@@ -88,12 +90,29 @@ def congruence_calls(kernels: Kernels, g: Operand, p: Operand, /) -> Bound:
         last = _product_calls(kernels, turned, middle)
         return Bound(first.calls + calls + last.calls, last.result)
     out = _empty(kernels, Dense(p.structure.columns, p.structure.columns), p)
-    a, t, array = p.arrays[0], middle.arrays[0], out.arrays[0]
+    return Bound(first.calls + half_calls(kernels, p.arrays[0], middle.arrays[0], out.arrays[0]), out)
+
+
+def half_calls(kernels: Kernels, p: Array, t: Array, out: Array, /) -> Calls:
+    """Return the calls that write PᵀT, which is known to be symmetric, into `out`: one half, then the mirror image.
+
+    The half is made in panels of rows, each from its diagonal block on.
+    """
     half = tuple(
-        (kernels.matmul, (a[:, start:end].T, t[:, start:], array[start:end, start:]))
-        for start, end in _panels(p.structure.columns)
+        (kernels.matmul, (p[:, start:end].T, t[:, start:], out[start:end, start:]))
+        for start, end in _panels(p.shape[1])
     )
-    return Bound(first.calls + half + mirror_calls(kernels, array), out)
+    return half + mirror_calls(kernels, out)
+
+
+def scaled_gram_cost(p: Dense, /) -> int:
+    """Return the multiplications of c PᵀP."""
+    return gram(p).cost + p.columns * p.columns
+
+
+def scaled_gram_calls(kernels: Kernels, p: Array, scale: Array, out: Array, /) -> Calls:
+    """Return the calls that write c PᵀP into `out`, for a number c."""
+    return (kernels.gram, (p, out)), (kernels.multiply, (out, scale, out))
 
 
 def mirror_calls(kernels: Kernels, array: Array, /) -> Calls:
@@ -109,6 +128,26 @@ def mirror_calls(kernels: Kernels, array: Array, /) -> Calls:
     return tuple(calls)
 
 
+def mirror_scratch(structure: Structure, /) -> int:
+    """Return the numbers of workspace that `mirror_entries` takes."""
+    return 0 if isinstance(structure, Dense) else len(pattern(structure).indices)
+
+
+def mirror_entries(kernels: Kernels, a: Operand, scratch: Array, /) -> Calls:
+    """Return the calls that write the lower half of a square matrix over the upper half; each entry is stored once."""
+    if isinstance(a.structure, Dense):
+        return mirror_calls(kernels, a.arrays[0])
+    found, size = pattern(a.structure), a.structure.rows
+    rows = np.repeat(np.arange(size, dtype=np.int64), np.diff(found.indptr))
+    upper = np.flatnonzero(found.indices > rows)
+    below = np.searchsorted(rows * size + found.indices, found.indices[upper].astype(np.int64) * size + rows[upper])
+    values, held = a.arrays[0].reshape(-1), scratch[: len(upper)]
+    return (
+        (kernels.take, (values, found.source[below], held)),
+        (kernels.scatter, (held, found.source[upper], values)),
+    )
+
+
 def _mirror(xp: Array, block: Array, below: Array) -> None:
     xp.copyto(block, block.T, where=below)
 
@@ -120,18 +159,21 @@ def _product_calls(kernels: Kernels, left: Operand, right: Operand) -> Bound:
     return Bound(multiply_calls(kernels, left, right, out, kernels.xp.empty(made.scratch, dtype)), out)
 
 
+def transpose_calls(kernels: Kernels, a: Operand, out: Operand, /) -> Calls:
+    """Return the calls that write the transpose of a matrix into `out`."""
+    if isinstance(a.structure, Sparse):
+        return ((kernels.take, (a.arrays[0], transposed(a.structure).order, out.arrays[0])),)
+    pairs = zip(out.arrays, a.arrays, strict=True)
+    return tuple((kernels.copyto, (target, a if a.ndim == 1 else a.swapaxes(-1, -2))) for target, a in pairs)
+
+
 def _turned(kernels: Kernels, a: Operand) -> Bound:
     """Return the calls that make the transpose, in arrays of its own where the layout differs."""
-    if isinstance(a.structure, Sparse):
-        flipped = transposed(a.structure)
-        out = _empty(kernels, flipped.structure, a)
-        return Bound(((kernels.take, (a.arrays[0], flipped.order, out.arrays[0])),), out)
     structure = transpose(a.structure)
-    if structure == a.structure and all(array.ndim == 1 for array in a.arrays):
+    if structure == a.structure and all(array.ndim == 1 for array in a.arrays) and not isinstance(structure, Sparse):
         return Bound((), a)
     out = _empty(kernels, structure, a)
-    pairs = zip(out.arrays, a.arrays, strict=True)
-    return Bound(tuple((kernels.copyto, (target, array.swapaxes(-1, -2))) for target, array in pairs), out)
+    return Bound(transpose_calls(kernels, a, out), out)
 
 
 def _empty(kernels: Kernels, structure: Structure, *like: Operand) -> Operand:
@@ -145,6 +187,12 @@ def _panels(size: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + width, size)) for start in range(0, size, width))
 
 
-def _half(p: Dense) -> int:
-    """Return the multiplications of the panels of Pᵀ(GP)."""
+def half_cost(p: Structure, /) -> int:
+    """Return the multiplications of the panels of PᵀT for a dense P.
+
+    Examples
+    --------
+    >>> half_cost(Dense(10, 4)), half_cost(Dense(10, 32))
+    (160, 7680)
+    """
     return p.rows * sum((end - start) * (p.columns - start) for start, end in _panels(p.columns))

@@ -32,6 +32,8 @@ class LocalFacts:
         Of what it reads, what it may be written over.
     scratch : int
         Numbers of workspace that computing it takes.
+    is_uniform : bool
+        All its stored numbers are the same, wherever the point is.
     """
 
     link: Link
@@ -39,6 +41,7 @@ class LocalFacts:
     view: Literal["", "contiguous", "any"] = ""
     in_place: tuple[int, ...] = ()
     scratch: int = 0
+    is_uniform: bool = False
 
 
 @final
@@ -62,6 +65,8 @@ class CurvatureFacts:
         Its product with a vector takes less than the matrix itself: there are `bend_calls`.
     scratch : int
         Numbers of workspace that computing it takes.
+    is_uniform : bool
+        It is diagonal, and the same multiple of u wherever the point is.
     """
 
     first: int
@@ -71,6 +76,7 @@ class CurvatureFacts:
     view: bool = False
     applies: bool = False
     scratch: int = 0
+    is_uniform: bool = False
 
 
 @final
@@ -166,7 +172,10 @@ class CurvedOperation(Operation, Protocol):
         """
 
     def curvature_views(self, pair: tuple[int, int], u: Array, /) -> Arrays:
-        """Return views of the flat u as the arrays of u·∂²f, where the facts say that it is a view."""
+        """Return views of the flat u as the arrays of u·∂²f, where the facts say that it is a view.
+
+        They have as many numbers as those arrays, in their order, in any shape.
+        """
 
     def bend_calls(
         self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /

@@ -41,6 +41,30 @@ class Primitive(ABC):
         """Return the calls that write the local Jacobian with respect to input k."""
         raise AssertionError(f"{self.name} has no local Jacobian to compute for input {k}")
 
+    def curvature_calls(
+        self,
+        _kernels: Kernels,
+        pair: tuple[int, int],
+        _xs: Arrays,
+        _y: Array,
+        _u: Array,
+        _out: Operand,
+        _scratch: Array,
+        /,
+    ) -> Calls:
+        """Return the calls that write u·∂²f with respect to a pair of inputs."""
+        raise AssertionError(f"{self.name} has no curvature to compute for inputs {pair}")
+
+    def curvature_views(self, pair: tuple[int, int], _u: Array, /) -> Arrays:
+        """Return views of u as the arrays of u·∂²f with respect to a pair of inputs."""
+        raise AssertionError(f"{self.name} has no view as its curvature for inputs {pair}")
+
+    def bend_calls(
+        self, _kernels: Kernels, pair: tuple[int, int], _xs: Arrays, _y: Array, _u: Array, _v: Array, _out: Array, /
+    ) -> Calls:
+        """Return the calls that write (u·∂²f) v with respect to a pair of inputs, without the matrix."""
+        raise AssertionError(f"{self.name} does not apply its curvature for inputs {pair} without forming it")
+
     @final
     def value(self, *xs: ArrayLike) -> Array:
         """Return the value at floating-point arrays."""
@@ -65,6 +89,27 @@ class Primitive(ABC):
             y = self.value(*arrays) if VALUE in facts.reads else None
             run(self.local_calls(NUMPY, k, given, y, out, np.empty(facts.scratch, dtype)))
         return Matrix(structure, out.arrays)
+
+    @final
+    def curvature(self, pair: tuple[int, int], u: ArrayLike, /, *xs: ArrayLike) -> Matrix | None:
+        """Return u·∂²f with respect to a pair of inputs, the first not after the second; None where it is zero."""
+        arrays = tuple(np.asarray(x) for x in xs)
+        dtype = np.result_type(*arrays)
+        adjoint = np.ascontiguousarray(u, dtype).reshape(-1)
+        stated = self.facts(tuple(x.shape for x in arrays)).curvatures
+        assert stated is not None, f"{self.name} states no curvature"
+        facts = next((one for one in stated if (one.first, one.second) == pair), None)
+        if facts is None:
+            return None
+        shapes = array_shapes(facts.structure)
+        if facts.view:
+            views = zip(self.curvature_views(pair, adjoint), shapes, strict=True)
+            return Matrix(facts.structure, tuple(view.reshape(shape) for view, shape in views))
+        out = Operand(facts.structure, tuple(np.empty(shape, dtype) for shape in shapes))
+        given = tuple(x if i in facts.reads else None for i, x in enumerate(arrays))
+        y = self.value(*arrays) if VALUE in facts.reads else None
+        run(self.curvature_calls(NUMPY, pair, given, y, adjoint, out, np.empty(facts.scratch, dtype)))
+        return Matrix(facts.structure, out.arrays)
 
 
 def sole(name: str, shapes: tuple[Shape, ...], /) -> Shape:

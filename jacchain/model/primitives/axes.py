@@ -15,6 +15,7 @@ from jacchain.algebra.structure import (
     block_diagonal,
     kronecker,
     sparse,
+    sparse_agreeing,
     sparse_like,
 )
 from jacchain.errors import SizeError
@@ -70,6 +71,14 @@ class Groups:
         """Return the view of `shape` of an array with the reduced axes last: the inverse of `aside`."""
         order = self.kept + self.reduced
         return array.transpose(tuple(order.index(axis) for axis in range(len(order))))
+
+    def pairwise(self, array: Array, /) -> Array:
+        """Return a view of the numbers of `pairs`: the kept axes, the reduced ones of the row, those of the column."""
+        thick = tuple(self.shape[axis] for axis in self.reduced)
+        ndim = len(self.shape)
+        return array.reshape(self.shape + thick).transpose(
+            self.kept + self.reduced + tuple(range(ndim, ndim + len(thick)))
+        )
 
 
 def grouped(shape: Shape, axes: tuple[int, ...] | None, name: str, /) -> Groups:
@@ -135,6 +144,31 @@ def weights(groups: Groups, /) -> Structure:
     if _is_leading(groups):
         return sparse_like(Kronecker(Dense(1, each), Identity(count)))
     return _pattern(groups)
+
+
+def pairs(groups: Groups, /) -> Structure:
+    """Return the structure of a square matrix with a number for every two places of one group.
+
+    Its numbers, in order, are an array with the axes of `shape` for the row and the reduced ones for the column; see
+    `Groups.pairwise`.
+
+    Examples
+    --------
+    >>> for axes in ((1, 2), (0, 1), (0, 1, 2), (1,)): print(pairs(grouped((2, 3, 4), axes, "softmax")))
+    block-diagonal 2x(12x12)
+    sparse 24x24, 144 nonzeros
+    dense 24x24
+    sparse 24x24, 72 nonzeros
+    """
+    count, each = groups.count, groups.each
+    if each == 1 or _is_trailing(groups):
+        return block_diagonal(count, each, each)
+    if _is_leading(groups):
+        return sparse_like(Kronecker(Dense(each, each), Identity(count)))
+    ndim = len(groups.shape)
+    sizes = (*groups.shape, *(groups.shape[axis] for axis in groups.reduced))
+    columns = tuple(ndim + groups.reduced.index(axis) if axis in groups.reduced else axis for axis in range(ndim))
+    return sparse_agreeing(sizes, tuple(range(ndim)), columns)
 
 
 def repeats(groups: Groups, /) -> Structure:

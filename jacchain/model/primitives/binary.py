@@ -1,6 +1,7 @@
 """Elementwise functions of two arguments, and of a mask and two: a table by the names of universal functions."""
 
 from dataclasses import dataclass
+from math import log
 from typing import Final, Literal, final
 
 from jacchain.errors import OptionError, unknown_name
@@ -39,6 +40,49 @@ DERIVATIVES: Final[dict[str, tuple[str | None, str | None]]] = {
 }
 """By name, in terms of the arguments a and b and the value y."""
 
+CURVATURES: Final[dict[str, tuple[tuple[int, int, str], ...]]] = {
+    "multiply": ((0, 1, "1"),),
+    "divide": ((0, 1, "-1 / (b * b)"), (1, 1, "2 * y / (b * b)")),
+    **dict.fromkeys(
+        ("power", "float_power"),
+        (
+            (0, 0, "b * (b - 1) * power(a, b - 2 + (2 * equal(b, 0) + equal(b, 1)))"),
+            (0, 1, "(1 + b * log(a + equal(a, 0))) * power(a, b - 1)"),
+            (1, 1, "y * (log(a + equal(a, 0)) * log(a + equal(a, 0)))"),
+        ),
+    ),
+    "arctan2": (
+        (0, 0, "-2 * (a / (a * a + b * b)) * (b / (a * a + b * b))"),
+        (0, 1, "(a - b) / (a * a + b * b) * ((a + b) / (a * a + b * b))"),
+        (1, 1, "2 * (a / (a * a + b * b)) * (b / (a * a + b * b))"),
+    ),
+    "hypot": (  # 0 at the origin, as the derivative
+        (0, 0, "b / (y + equal(y, 0)) * (b / (y + equal(y, 0))) / (y + equal(y, 0))"),
+        (0, 1, "-a / (y + equal(y, 0)) * (b / (y + equal(y, 0))) / (y + equal(y, 0))"),
+        (1, 1, "a / (y + equal(y, 0)) * (a / (y + equal(y, 0))) / (y + equal(y, 0))"),
+    ),
+    "logaddexp": (
+        (0, 0, "exp((a - y) + (b - y))"),
+        (0, 1, "-exp((a - y) + (b - y))"),
+        (1, 1, "exp((a - y) + (b - y))"),
+    ),
+    "logaddexp2": (
+        (0, 0, f"{log(2)!r} * exp2((a - y) + (b - y))"),
+        (0, 1, f"{-log(2)!r} * exp2((a - y) + (b - y))"),
+        (1, 1, f"{log(2)!r} * exp2((a - y) + (b - y))"),
+    ),
+    "xlogy": ((0, 1, "1 / b"), (1, 1, "-a / (b * b + equal(a, 0))")),
+    "xlog1py": ((0, 1, "1 / (1 + b)"), (1, 1, "-a / ((1 + b) * (1 + b))")),
+    "rel_entr": ((0, 0, "1 / a"), (0, 1, "-1 / b"), (1, 1, "a / (b * b)")),
+    "kl_div": ((0, 0, "1 / a"), (0, 1, "-1 / b"), (1, 1, "a / (b * b)")),
+    "betaln": (
+        (0, 0, "zeta(2, a) - zeta(2, a + b)"),
+        (0, 1, "-zeta(2, a + b)"),
+        (1, 1, "zeta(2, b) - zeta(2, a + b)"),
+    ),
+}
+"""The second derivatives that are not zero everywhere, by name: see `Formulas.curvatures`."""
+
 VALUES: Final[dict[str, str]] = {"float_power": "power(a, b)"}
 
 
@@ -75,7 +119,7 @@ class Binary(ElementwisePrimitive):
     def formulas(self) -> Formulas:
         """The value and the derivatives."""
         value = VALUES.get(self.function, f"{self.function}(a, b)")
-        return Formulas(value, DERIVATIVES[self.function], ARGUMENTS)
+        return Formulas(value, DERIVATIVES[self.function], ARGUMENTS, CURVATURES.get(self.function, ()))
 
 
 ExtremumName = Literal["maximum", "minimum", "fmax", "fmin"]

@@ -9,9 +9,9 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Sparse, Structure
+from jacchain.algebra.structure import Dense, Sparse, Structure
 from jacchain.errors import unknown_name
-from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
+from jacchain.execution.operation import CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.selection import gathered
 from jacchain.model.primitives.unit_pattern import Index, pattern
@@ -21,9 +21,12 @@ Mode = Literal["full", "same", "valid"]
 
 
 class Band(NamedTuple):
-    """The pattern of a local Jacobian, and where each of its entries lies in the other operand."""
+    """The pattern of a local Jacobian, and where each of its entries lies in the other operand.
 
-    structure: Sparse
+    Or that of the curvature, and where its entries lie in the adjoint.
+    """
+
+    structure: Sparse | Dense
     source: Index
 
 
@@ -32,7 +35,8 @@ class Band(NamedTuple):
 class Convolve(Primitive):
     """(a, v) ↦ Σ_j a[…, i - j] v[j]: every row of `a`, along the last axis, with a vector, as ``numpy.convolve``.
 
-    The local Jacobian is a sparse band with respect to either, whose entries are those of the other.
+    The local Jacobian is a sparse band with respect to either, whose entries are those of the other. Those of the
+    curvature are the adjoint's: it is full where the mode is.
 
     Parameters
     ----------
@@ -70,7 +74,10 @@ class Convolve(Primitive):
             link = Link(structure.columns, structure.rows, structure=structure, name=self.name)
             found.append(LocalFacts(link=link, reads=(1 - position,), scratch=other))
         output = (*a[:-1], _part(n, m, self.mode)[1])
-        return OperationFacts(output=output, locals=tuple(found), scratch=rows * n if rows > 1 else 0)
+        curvature = CurvatureFacts(first=0, second=1, structure=_bend(rows, n, m, self.mode).structure, applies=True)
+        return OperationFacts(
+            output=output, locals=tuple(found), scratch=rows * n if rows > 1 else 0, curvatures=(curvature,)
+        )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
         """Return the calls: one for a vector, two for each number of v for many rows at once."""
@@ -95,6 +102,28 @@ class Convolve(Primitive):
         other, columns = xs[1 - k], out.structure.columns
         n, m = (columns // self.rows, other.size) if k == 0 else (other.shape[-1], columns)
         return gathered(kernels, other, _band(self.rows, n, m, self.mode, k).source, out.arrays[0], scratch)
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, _y: Array, u: Array, out: Operand, _s: Array, /
+    ) -> Calls:
+        """Return the call that gathers the entries from the adjoint."""
+        n, m = out.structure.rows // self.rows, out.structure.columns
+        source = kernels.xp.asarray(_bend(self.rows, n, m, self.mode).source)
+        return ((kernels.take, (u, source, out.arrays[0].reshape(-1))),)
+
+    def bend_calls(
+        self, kernels: Kernels, pair: tuple[int, int], _xs: Arrays, _y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls for the correlations of the adjoint, where the mode has cut it, with the tangent."""
+        a, w = (out, v) if pair == (0, 1) else (v, out)
+        n, m = a.size // self.rows, w.size
+        start, count = _part(n, m, self.mode)
+        whole = kernels.xp.zeros((self.rows, n + m - 1), u.dtype)
+        given = (kernels.copyto, (whole[:, start : start + count], u.reshape(self.rows, count)))
+        rows = a.reshape(self.rows, n)
+        if pair == (0, 1):
+            return (given, *((_correlate, (kernels, whole[k], v, rows[k])) for k in range(self.rows)))
+        return (given, (kernels.fill, (0, out)), (_correlate_all, (kernels, whole, rows, out)))
 
 
 def _part(n: int, m: int, mode: Mode) -> tuple[int, int]:
@@ -128,6 +157,29 @@ def _band(rows: int, n: int, m: int, mode: Mode, position: int) -> Band:
     indptr = np.concatenate([[0], np.cumsum(np.tile(is_met.sum(axis=1), rows))])
     width = rows * n if position == 0 else m
     return Band(pattern(rows * count, width, indptr, places.reshape(-1)), sources.reshape(-1))
+
+
+@lru_cache(maxsize=32)
+def _bend(rows: int, n: int, m: int, mode: Mode) -> Band:
+    """Return the pattern of the curvature, and where in the adjoint each of its entries lies."""
+    start, count = _part(n, m, mode)
+    source = np.arange(n)[:, None] + np.arange(m) - start
+    is_met = (source >= 0) & (source < count)
+    sources = np.arange(rows)[:, None] * count + source[is_met]
+    if is_met.all():
+        return Band(Dense(rows * n, m), sources.reshape(-1))
+    indptr = np.concatenate([[0], np.cumsum(np.tile(is_met.sum(axis=1), rows))])
+    columns = np.tile(np.broadcast_to(np.arange(m), source.shape)[is_met], rows)
+    return Band(pattern(rows * n, m, indptr, columns), sources.reshape(-1))
+
+
+def _correlate(kernels: Kernels, a: Array, v: Array, out: Array) -> None:
+    kernels.copyto(out, kernels.xp.correlate(a, v, "valid"))
+
+
+def _correlate_all(kernels: Kernels, a: Array, v: Array, out: Array) -> None:
+    for one, other in zip(a, v, strict=True):
+        kernels.xp.add(out, kernels.xp.correlate(one, other, "valid"), out)
 
 
 def _convolve(kernels: Kernels, a: Array, v: Array, mode: Mode, out: Array) -> None:

@@ -7,8 +7,9 @@ from typing import final
 from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Structure, block_diagonal, kronecker
-from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
+from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes, sole
+from jacchain.model.primitives.but_two import but_two_calls, running_calls
 from jacchain.planning.link import Link
 
 
@@ -120,7 +121,12 @@ class Cumprod(Primitive):
             adjoint_cost=free,
             name=self.name,
         )
-        return OperationFacts(output=shape, locals=(LocalFacts(link=link, reads=(0, VALUE)),))
+        curvature = CurvatureFacts(first=0, second=0, structure=structure, reads=(0,), scratch=2 * count * n)
+        return OperationFacts(
+            output=shape,
+            locals=(LocalFacts(link=link, reads=(0, VALUE)),),
+            curvatures=(curvature,) if n > 1 else (),
+        )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call for the products."""
@@ -148,6 +154,22 @@ class Cumprod(Primitive):
         u, out = (a.reshape(-1, *xs[0].shape) for a in (u, out))
         return ((_adjoints, (kernels, xs[0], u, out)),)
 
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, _y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls for the products of all numbers but two: up to the second, by which all that follow count.
+
+        Entry (a, b) with a < b is the product of the numbers before b but number a, times s_b of the adjoint.
+        """
+        n = xs[0].shape[-1]
+        x = xs[0].reshape(-1, n)
+        before, behind = scratch[: 2 * x.size].reshape(2, *x.shape)
+        return (
+            *running_calls(kernels, x, before),
+            (_sensitivities, (kernels, x, u.reshape(x.shape), behind)),
+            *but_two_calls(kernels, x, before, behind, out.arrays[0].reshape(-1, n, n)),
+        )
+
 
 def _tangents(kernels: Kernels, x: Array, v: Array, out: Array) -> None:
     kernels.copyto(out[..., :1], v[..., :1])
@@ -156,9 +178,14 @@ def _tangents(kernels: Kernels, x: Array, v: Array, out: Array) -> None:
 
 
 def _adjoints(kernels: Kernels, x: Array, u: Array, out: Array) -> None:
+    _sensitivities(kernels, x, u, out)
+    kernels.xp.multiply(out[..., 1:], kernels.xp.cumprod(x[..., :-1], -1), out[..., 1:])
+
+
+def _sensitivities(kernels: Kernels, x: Array, u: Array, out: Array) -> None:
+    """Write s_i = ȳ_i + x_{i+1} s_{i+1} into `out`."""
     kernels.copyto(out, u)
     _recur(kernels, kernels.xp.flip(x[..., 1:], -1), kernels.xp.flip(out, -1))
-    kernels.xp.multiply(out[..., 1:], kernels.xp.cumprod(x[..., :-1], -1), out[..., 1:])
 
 
 def _recur(kernels: Kernels, factors: Array, s: Array) -> None:

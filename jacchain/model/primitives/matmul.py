@@ -9,15 +9,19 @@ import numpy as np
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, gemm
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import (
+    Agreement,
     Dense,
+    Diagonal,
     Identity,
+    Sparse,
     Structure,
     array_shapes,
     block_diagonal,
     kronecker,
+    sparse_agreeing,
     stored,
 )
-from jacchain.execution.operation import LocalFacts, OperationFacts, Shape
+from jacchain.execution.operation import CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes
 from jacchain.model.primitives.unit_pattern import pattern
 from jacchain.planning.link import Link
@@ -41,6 +45,9 @@ class MatMul(Primitive):
     respect to X: nothing is computed. Two stacks have blocks down the diagonal, or a fixed sparse pattern. Stacks that
     have to be broadcast first are composed by `contraction.multiplied`.
 
+    The curvature has u_ij wherever row i of A meets column j of X in the same place; it is u itself where A has one row
+    or one column or X has one column.
+
     Examples
     --------
     >>> print(MatMul().local(0, [[1.0, 2.0], [3.0, 4.0]], [[5.0, 7.0], [6.0, 8.0]]))
@@ -56,7 +63,9 @@ class MatMul(Primitive):
         left, right = shapes
         sizes = _sizes(left, right)
         output = (*left[:-1], *right[-1:]) if len(right) > 1 else left[:-1]
-        return OperationFacts(output=output, locals=(_facts(0, sizes), _facts(1, sizes)))
+        return OperationFacts(
+            output=output, locals=(_facts(0, sizes), _facts(1, sizes)), curvatures=(_curvature_facts(sizes),)
+        )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call for the product."""
@@ -83,6 +92,35 @@ class MatMul(Primitive):
             return (numbers,)
         structure = block_diagonal(prod(numbers.shape[:-2]), *numbers.shape[-2:])
         return (numbers.reshape(array_shapes(structure)[0]),)
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, _y: Array, u: Array, out: Operand, _s: Array, /
+    ) -> Calls:
+        """Return the call that repeats u for every place in which a row meets a column."""
+        match out.structure:
+            case Sparse(agreement=Agreement(sizes)):
+                count, m, k, n = sizes
+                return ((kernels.copyto, (out.arrays[0].reshape(count, m, k, n), u.reshape(count, m, 1, n))),)
+            case Diagonal():
+                return ((kernels.copyto, (out.arrays[0].reshape(u.size, -1), u.reshape(-1, 1))),)
+            case _:
+                return ((kernels.copyto, (out.arrays[0].reshape(-1), u)),)
+
+    def curvature_views(self, _pair: tuple[int, int], u: Array, /) -> Arrays:
+        """Return u: a column, a row, or a matrix or a stack of them."""
+        return (u,)
+
+    def bend_calls(
+        self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, _y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the call for U Vᵀ with a tangent V of X, or Vᵀ U with one of A."""
+        *stack, m, k = xs[0].shape
+        u = u.reshape(*stack, m, -1)
+        if pair == (0, 1):
+            operands = u, v.reshape(*stack, k, -1).swapaxes(-1, -2), out.reshape(*stack, m, k)
+        else:
+            operands = v.reshape(*stack, m, k).swapaxes(-1, -2), u, out.reshape(*stack, k, -1)
+        return ((kernels.matmul, operands),) if stack else (gemm(kernels, operands),)
 
 
 def _sizes(left: Shape, right: Shape) -> Sizes:
@@ -136,3 +174,22 @@ def _numbers(position: int, other: Array) -> Array:
     if other.ndim == 1:
         return other.reshape(1, -1)
     return other.swapaxes(-1, -2) if position == 0 else other
+
+
+def _curvature_facts(sizes: Sizes) -> CurvatureFacts:
+    stack, m, k, n = sizes
+    count = prod(stack)
+    structure: Structure
+    if m == n == 1:
+        return CurvatureFacts(first=0, second=1, structure=Diagonal(count * k))
+    if k == 1:
+        structure = block_diagonal(count, m, n)
+    elif count == 1 and n == 1:
+        structure = kronecker(Dense(m, 1), Identity(k))
+    elif count == 1 and m == 1:
+        structure = kronecker(Identity(k), Dense(1, n))
+    else:
+        # row (s, i, l) meets column (s, l, j) in u_sij
+        structure = sparse_agreeing((count, m, k, n), (0, 1, 2), (0, 2, 3))
+        return CurvatureFacts(first=0, second=1, structure=structure, reads=(0,), applies=True)
+    return CurvatureFacts(first=0, second=1, structure=structure, view=True)

@@ -9,10 +9,11 @@ from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Identity, Structure
 from jacchain.errors import OptionError
-from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
+from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.layer import constant
 from jacchain.model.primitive import Primitive, sole
-from jacchain.model.primitives.axes import Groups, grouped, sums, weights
+from jacchain.model.primitives.axes import Groups, grouped, pairs, sums, weights
+from jacchain.model.primitives.but_two import but_two_calls, running_calls
 from jacchain.model.primitives.unit_pattern import ones
 from jacchain.planning.link import Link
 
@@ -33,7 +34,7 @@ def reduced_link(primitive: Primitive, groups: Groups, structure: Structure, /) 
 def _sum_facts(primitive: Primitive, shapes: tuple[Shape, ...], axes: Axes, *, keepdims: bool) -> OperationFacts:
     groups = reduced_groups(primitive, shapes, axes)
     link = reduced_link(primitive, groups, sums(groups))
-    return OperationFacts(output=groups.output(keepdims), locals=(LocalFacts(link=link),))
+    return OperationFacts(output=groups.output(keepdims), locals=(LocalFacts(link=link, is_uniform=True),))
 
 
 @final
@@ -135,9 +136,13 @@ class Prod(Primitive):
         """Return the facts: the derivative needs two running products."""
         groups = reduced_groups(self, shapes, self.axes)
         link = reduced_link(self, groups, weights(groups))
-        is_single = isinstance(link.local, Identity)
-        local = LocalFacts(link=link) if is_single else LocalFacts(link=link, reads=(0,), scratch=2 * link.inputs)
-        return OperationFacts(output=groups.output(self.keepdims), locals=(local,))
+        output = groups.output(self.keepdims)
+        if isinstance(link.local, Identity):
+            return OperationFacts(output=output, locals=(LocalFacts(link=link),))
+        scratch = link.inputs * (3 + groups.each)
+        curvature = CurvatureFacts(first=0, second=0, structure=pairs(groups), reads=(0,), scratch=scratch)
+        local = LocalFacts(link=link, reads=(0,), scratch=2 * link.inputs)
+        return OperationFacts(output=output, locals=(local,), curvatures=(curvature,))
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call that multiplies."""
@@ -158,6 +163,24 @@ class Prod(Primitive):
             (kernels.copyto, (others[:, 0], behind[:, 1])),
             (kernels.copyto, (others[:, -1], before[:, -2])),
             (xp.multiply, (before[:, :-2], behind[:, 2:], others[:, 1:-1])),
+        )
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, _y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that write the products of all numbers but two."""
+        groups = grouped(xs[0].shape, self.axes, self.name)
+        size, each = xs[0].size, groups.each
+        x, before, behind = scratch[: 3 * size].reshape(3, -1, each)
+        found = scratch[3 * size : size * (3 + each)].reshape(-1, each, each)
+        target = groups.pairwise(out.arrays[0])
+        return (
+            (kernels.copyto, (x.reshape(groups.grouped), groups.aside(xs[0]))),
+            *running_calls(kernels, x, before),
+            *running_calls(kernels, x[:, ::-1], behind[:, ::-1]),
+            *but_two_calls(kernels, x, before, behind, found),
+            (kernels.xp.multiply, (found, u.reshape(-1, 1, 1), found)),
+            (kernels.copyto, (target, found.reshape(target.shape))),
         )
 
 

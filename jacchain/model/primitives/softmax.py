@@ -9,25 +9,18 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import (
-    Dense,
-    Identity,
-    Kronecker,
-    Structure,
-    block_diagonal,
-    sparse,
-    sparse_like,
-)
-from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
+from jacchain.algebra.structure import Identity, Structure
+from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.layer import constant
 from jacchain.model.linear import around
 from jacchain.model.primitive import Primitive, sole
-from jacchain.model.primitives.axes import grouped, weights
+from jacchain.model.primitives.axes import grouped, pairs, weights
+from jacchain.model.primitives.covariance import as_columns, as_rows, covariance_bend, covariance_calls, on_diagonal
 from jacchain.model.primitives.reduction import Axes, reduced_groups, reduced_link
 from jacchain.planning.link import Link
 
 
-def distributions(shape: Shape, axis: int, /) -> Structure:
+def distributions(shape: Shape, axis: int | None, /) -> Structure:
     """Return the structure of a map of each group along an axis to itself.
 
     Blocks along the last axis, interleaved blocks, which are a sparse pattern, along another one.
@@ -37,25 +30,30 @@ def distributions(shape: Shape, axis: int, /) -> Structure:
     >>> print(distributions((2, 3), -1), distributions((2, 3), 0), sep=", ")
     block-diagonal 2x(3x3), sparse 6x6, 12 nonzeros
     """
-    before, along, after = around(shape, axis)
-    if along == 1 or after == 1:
-        return block_diagonal(before * after, along, along)
-    if before == 1:
-        return sparse_like(Kronecker(Dense(along, along), Identity(after)))
-    # row (p, i, q) has entries in the columns (p, j, q)
-    size = prod(shape)
-    rows = np.arange(size).reshape(before, along, after).swapaxes(1, 2)
-    columns = np.broadcast_to(rows[:, None], (before, along, after, along))
-    return sparse(size, size, np.arange(size + 1) * along, columns.reshape(-1))
+    return pairs(grouped(shape, None if axis is None else (axis,), "softmax"))
 
 
 def _facts(primitive: Primitive, shapes: tuple[Shape, ...], axis: int, *, copies: int) -> OperationFacts:
     shape = sole(primitive.name, shapes)
-    grouped(shape, (axis,), primitive.name)  # raises where there is no such axis
-    size = prod(shape)
-    link = Link(size, size, structure=distributions(shape, axis), name=primitive.name)
+    groups = grouped(shape, (axis,), primitive.name)
+    size, structure = prod(shape), pairs(groups)
+    link = Link(size, size, structure=structure, name=primitive.name)
     local = LocalFacts(link=link, reads=(VALUE,), scratch=copies * size)
-    return OperationFacts(output=shape, locals=(local,), in_place=(0,), scratch=copies * size + size // shape[axis])
+    curvature = CurvatureFacts(
+        first=0,
+        second=0,
+        structure=structure,
+        reads=(VALUE,),
+        applies=True,
+        scratch=groups.count + (size if copies else (2 + groups.each) * size),
+    )
+    return OperationFacts(
+        output=shape,
+        locals=(local,),
+        in_place=(0,),
+        scratch=copies * size + size // shape[axis],
+        curvatures=(curvature,) if groups.each > 1 else (),
+    )
 
 
 def _groups(scratch: Array, shape: Shape, axis: int) -> Array:
@@ -109,6 +107,49 @@ class Softmax(Primitive):
         outer = (xp.multiply, (y[:, :, :, None], y.swapaxes(1, 2)[:, None], blocks))
         return (outer, (xp.negative, (blocks, blocks)), (xp.add, (diagonal, y, diagonal)))
 
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls for diag(g) - g yᵀ - y gᵀ with g = y ∘ (u - u·y), for each distribution."""
+        xp, groups = kernels.xp, grouped(y.shape, (self.axis,), self.name)
+        parts = scratch[: 2 * y.size].reshape(2, *y.shape)
+        product, excess = parts[0], parts[1]
+        total = _groups(scratch[scratch.size - groups.count :], y.shape, self.axis)
+        square, sums = (groups.pairwise(a) for a in (out.arrays[0], scratch[2 * y.size :][: out.arrays[0].size]))
+        diagonal = on_diagonal(kernels, groups, square)
+        # g yᵀ + y gᵀ at a, b is y_a y_b (u_a - u·y + u_b - u·y), and so exactly symmetric
+        return (
+            (xp.multiply, (y, u.reshape(y.shape), product)),
+            (xp.add.reduce, (product, self.axis, None, total, True)),
+            (xp.subtract, (total, u.reshape(y.shape), excess)),
+            (xp.add, (as_rows(groups, excess), as_columns(groups, excess), sums)),
+            (xp.multiply, (as_rows(groups, y), as_columns(groups, y), square)),
+            (xp.multiply, (square, sums, square)),
+            (xp.multiply, (excess, y, product)),
+            (xp.subtract, (diagonal, groups.aside(product), diagonal)),
+        )
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls for g ∘ v - g (y·v) - y (g·v), for each distribution."""
+        xp, shape, axis = kernels.xp, y.shape, self.axis
+        g, work = xp.empty(shape, y.dtype), xp.empty(shape, y.dtype)
+        total = _groups(xp.empty(y.size, y.dtype), shape, axis)
+        u, v, out = u.reshape(shape), v.reshape(shape), out.reshape(shape)
+
+        def less(array: Array, factor: Array, other: Array, target: Array) -> Calls:
+            """Take from the target a factor times the sum of products of two others."""
+            return (
+                (xp.multiply, (array, other, work)),
+                (xp.add.reduce, (work, axis, None, total, True)),
+                (xp.multiply, (factor, total, work)),
+                (xp.subtract, (target, work, target)),
+            )
+
+        first, second = (xp.multiply, (y, u, g)), (xp.multiply, (g, v, out))
+        return (first, *less(y, y, u, g), second, *less(y, g, v, out), *less(g, y, v, out))
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -159,6 +200,31 @@ class LogSoftmax(Primitive):
             (xp.add, (diagonal, constant(kernels, 1, y), diagonal)),
         )
 
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls for (p pᵀ - diag(p)) Σ u with p = eʸ, for each distribution."""
+        xp, groups = kernels.xp, grouped(y.shape, (self.axis,), self.name)
+        chances, total = scratch[: y.size].reshape(y.shape), _groups(scratch[y.size :], y.shape, self.axis)
+        return (
+            (xp.exp, (y, chances)),
+            (xp.add.reduce, (u.reshape(y.shape), self.axis, None, total, True)),
+            *covariance_calls(kernels, groups, chances, total, out.arrays[0]),
+        )
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls for (p pᵀ - diag(p)) v Σ u."""
+        xp, groups = kernels.xp, grouped(y.shape, (self.axis,), self.name)
+        chances, total = xp.empty(y.shape, y.dtype), xp.empty(groups.thin, y.dtype)
+        return (
+            (xp.exp, (y, chances)),
+            (xp.add.reduce, (u.reshape(y.shape), self.axis, None, total, True)),
+            (xp.negative, (total, total)),
+            *covariance_bend(kernels, groups, chances, total, v.reshape(y.shape), out.reshape(y.shape)),
+        )
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -185,11 +251,14 @@ class Logsumexp(Primitive):
         """Return the facts: the derivative is eˣ / eʸ."""
         groups = reduced_groups(self, shapes, self.axes)
         link = reduced_link(self, groups, weights(groups))
-        local = LocalFacts(link=link)
-        if not isinstance(link.local, Identity):
-            local = LocalFacts(link=link, reads=(VALUE, 0))
-        scratch = link.inputs + groups.count
-        return OperationFacts(output=groups.output(self.keepdims), locals=(local,), scratch=scratch)
+        output, scratch = groups.output(self.keepdims), link.inputs + groups.count
+        if isinstance(link.local, Identity):
+            return OperationFacts(output=output, locals=(LocalFacts(link=link),), scratch=scratch)
+        local = LocalFacts(link=link, reads=(VALUE, 0))
+        curvature = CurvatureFacts(
+            first=0, second=0, structure=pairs(groups), reads=(VALUE, 0), applies=True, scratch=scratch
+        )
+        return OperationFacts(output=output, locals=(local,), scratch=scratch, curvatures=(curvature,))
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
         """Return the calls; infinite maxima are met by finite ones, so that no infinity is taken from another."""
@@ -218,3 +287,31 @@ class Logsumexp(Primitive):
         chances = out.arrays[0]
         places = groups.together(chances.reshape(groups.grouped))
         return ((xp.subtract, (xs[0], y.reshape(groups.thin), places)), (xp.exp, (chances, chances)))
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls for u (diag(p) - p pᵀ) with p = eˣ / eʸ."""
+        xp, x = kernels.xp, xs[0]
+        groups = grouped(x.shape, self.axes, self.name)
+        chances, minus = scratch[: x.size].reshape(x.shape), scratch[x.size : x.size + y.size]
+        return (
+            (xp.subtract, (x, y.reshape(groups.thin), chances)),
+            (xp.exp, (chances, chances)),
+            (xp.negative, (u, minus)),
+            *covariance_calls(kernels, groups, chances, minus.reshape(groups.thin), out.arrays[0]),
+        )
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls for u (diag(p) - p pᵀ) v."""
+        xp, x = kernels.xp, xs[0]
+        groups, chances = grouped(x.shape, self.axes, self.name), xp.empty(x.shape, y.dtype)
+        return (
+            (xp.subtract, (x, y.reshape(groups.thin), chances)),
+            (xp.exp, (chances, chances)),
+            *covariance_bend(
+                kernels, groups, chances, u.reshape(groups.thin), v.reshape(x.shape), out.reshape(x.shape)
+            ),
+        )

@@ -7,9 +7,9 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, Identity, kronecker
+from jacchain.algebra.structure import Dense, Identity, Kronecker, kronecker
 from jacchain.errors import SingularMatrixError
-from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
+from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.model.primitive import Primitive, refuse_shapes, sole
 from jacchain.planning.link import Link
 
@@ -22,6 +22,8 @@ class Solve(Primitive):
     From dA X + A dX = dB, the local Jacobian is A⁻¹⊗I with respect to B and -(A⁻¹⊗Xᵀ) with respect to A. Either takes
     the inverse, stated as n³ multiplications. With respect to B it can be applied without being formed, by solving once
     for all tangents or adjoints; each is stated to cost n³/3 for the elimination and n² for every column of B.
+
+    With L = A⁻ᵀU, the curvature maps dA to A⁻ᵀ dAᵀ L Xᵀ + L (A⁻¹ dA X)ᵀ, and dB to -L (A⁻¹ dB)ᵀ.
 
     Examples
     --------
@@ -50,8 +52,15 @@ class Solve(Primitive):
             adjoint_cost=once,
             name="solve",
         )
+        mixed = kronecker(Dense(n, 1), Dense(n, n)) if k == 1 else Dense(n * n, n * k)
+        reads = (0, VALUE)
+        square, scratch = Dense(n * n, n * n), 2 * n * n + n * k
+        twice = CurvatureFacts(first=0, second=0, structure=square, reads=reads, applies=True, scratch=scratch + n**4)
+        both = CurvatureFacts(first=0, second=1, structure=mixed, reads=reads, applies=True, scratch=scratch)
         return OperationFacts(
-            output=b, locals=(LocalFacts(link=matrix, reads=(0, VALUE)), LocalFacts(link=right, reads=(0,)))
+            output=b,
+            locals=(LocalFacts(link=matrix, reads=reads), LocalFacts(link=right, reads=(0,))),
+            curvatures=(twice, both),
         )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
@@ -76,6 +85,36 @@ class Solve(Primitive):
         shape = (u.shape[0], xs[0].shape[0], -1)
         return ((_solve_stack, (kernels, xs[0].T, u.reshape(shape), out.reshape(shape))),)
 
+    def curvature_calls(
+        self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that invert A and make the curvature of the inverse, L and X."""
+        xp, (n, x) = kernels.xp, (xs[0].shape[0], y.reshape(xs[0].shape[0], -1))
+        inverse, product = (scratch[k * n * n : (k + 1) * n * n].reshape(n, n) for k in (0, 1))
+        pulled, rest = scratch[2 * n * n :][: x.size].reshape(x.shape), scratch[2 * n * n + x.size :]
+        calls: Calls = (
+            (_invert, (kernels, "solve", xs[0], inverse)),
+            (xp.matmul, (inverse.T, u.reshape(x.shape), pulled)),
+        )
+        if pair == (0, 0):
+            product_call = (xp.matmul, (x, pulled.T, product))
+            return (*calls, product_call, *_inverse_calls(kernels, inverse, product, out.arrays[0], rest))
+        minus = (xp.negative, (pulled, pulled))
+        if isinstance(out.structure, Kronecker):
+            copies = (kernels.copyto, (out.arrays[0], pulled)), (kernels.copyto, (out.arrays[1], inverse))
+            return (*calls, minus, *copies)
+        # entry (i, j), (l, c) is -L_ic A⁻¹_jl
+        target = out.arrays[0].reshape(n, n, n, -1)
+        return (*calls, minus, (xp.multiply, (pulled[:, None, None, :], inverse[:, :, None], target)))
+
+    def bend_calls(
+        self, kernels: Kernels, pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the call that solves with A and with Aᵀ."""
+        n = xs[0].shape[0]
+        x, u = (array.reshape(n, -1) for array in (y, u))
+        return ((_bend_solution, (kernels, pair, xs[0], x, u, v.reshape(n, -1), out.reshape(n, -1))),)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -93,7 +132,13 @@ class Inv(Primitive):
         """Return the facts: factors made of the value."""
         n = _order(self.name, shapes)
         link = Link(n * n, n * n, structure=kronecker(Dense(n, n), Dense(n, n)), name=self.name)
-        return OperationFacts(output=shapes[0], locals=(LocalFacts(link=link, reads=(VALUE,)),))
+        square = Dense(n * n, n * n)
+        curvature = CurvatureFacts(
+            first=0, second=0, structure=square, reads=(VALUE,), applies=True, scratch=2 * n * n + n**4
+        )
+        return OperationFacts(
+            output=shapes[0], locals=(LocalFacts(link=link, reads=(VALUE,)),), curvatures=(curvature,)
+        )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call that inverts."""
@@ -102,6 +147,34 @@ class Inv(Primitive):
     def local_calls(self, kernels: Kernels, _k: int, _xs: Arrays, y: Array, out: Operand, _s: Array, /) -> Calls:
         """Return the calls that write -A⁻¹ and A⁻ᵀ."""
         return ((kernels.xp.negative, (y, out.arrays[0])), (kernels.copyto, (out.arrays[1], y.T)))
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that make the curvature of the inverse and G = A⁻¹UᵀA⁻¹."""
+        work, product = scratch[: 2 * y.size].reshape(2, *y.shape)
+        return (
+            (kernels.xp.matmul, (y, u.reshape(y.shape).T, work)),
+            (kernels.xp.matmul, (work, y, product)),
+            *_inverse_calls(kernels, y, product, out.arrays[0], scratch[2 * y.size :]),
+        )
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls for (A⁻¹VG + GVA⁻¹)ᵀ with G = A⁻¹UᵀA⁻¹."""
+        matmul, shape = kernels.xp.matmul, y.shape
+        work, product, first = kernels.xp.empty((3, *shape), y.dtype)
+        v, turned = v.reshape(shape), out.reshape(shape).T
+        return (
+            (matmul, (y, u.reshape(shape).T, work)),
+            (matmul, (work, y, product)),
+            (matmul, (y, v, work)),
+            (matmul, (work, product, first)),
+            (matmul, (product, v, work)),
+            (matmul, (work, y, product)),
+            (kernels.xp.add, (first, product, turned)),
+        )
 
 
 @final
@@ -136,7 +209,12 @@ class Determinant(Primitive):
             return OperationFacts(output=(), locals=(None,))
         reads, scaling = ((0, VALUE), n * n) if self.of == "value" else ((0,), 0)
         link = Link(n * n, 1, structure=Dense(1, n * n), accumulate_cost=n**3 + scaling, name=self.name)
-        return OperationFacts(output=(), locals=(LocalFacts(link=link, reads=reads),))
+        structure, scratch = Dense(n * n, n * n), n * n + n**4 * (self.of == "value")
+        curvature = CurvatureFacts(first=0, second=0, structure=structure, reads=reads, applies=True, scratch=scratch)
+        is_linear = n == 1 and self.of == "value"
+        return OperationFacts(
+            output=(), locals=(LocalFacts(link=link, reads=reads),), curvatures=() if is_linear else (curvature,)
+        )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the call for the determinant."""
@@ -148,6 +226,36 @@ class Determinant(Primitive):
         row = out.arrays[0]
         calls = ((_invert, (kernels, self.name, xs[0].T, row.reshape(xs[0].shape))),)
         return calls if self.of == "log" else (*calls, (kernels.xp.multiply, (row, y, row)))
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that write u det A (A⁻¹_ji A⁻¹_ml - A⁻¹_jl A⁻¹_mi), or the second term for the logarithm."""
+        xp, n = kernels.xp, xs[0].shape[0]
+        inverse = scratch[: n * n].reshape(n, n)
+        target = out.arrays[0].reshape(n, n, n, n)  # (i, j), (l, m)
+        calls: Calls = (
+            (_invert, (kernels, self.name, xs[0], inverse)),
+            (xp.multiply, (inverse[:, :, None], inverse.T[:, None, None, :], target)),
+        )
+        if self.of == "log":
+            return (*calls, (xp.negative, (target, target)), (xp.multiply, (target, u, target)))
+        first = scratch[n * n :][: n**4].reshape(target.shape)
+        return (
+            *calls,
+            (xp.multiply, (inverse.T[:, :, None, None], inverse.T, first)),
+            (xp.subtract, (first, target, target)),
+            (xp.multiply, (target, y, target)),
+            (xp.multiply, (target, u, target)),
+        )
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the call for u det A (A⁻¹ tr(A⁻¹V) - A⁻¹VA⁻¹)ᵀ, or the second term for the logarithm."""
+        shape = xs[0].shape
+        scale = None if self.of == "log" else y
+        return ((_bend_determinant, (kernels, self.name, xs[0], scale, u, v.reshape(shape), out.reshape(shape))),)
 
 
 def _order(name: str, shapes: tuple[Shape, ...]) -> int:
@@ -179,6 +287,49 @@ def _invert(kernels: Kernels, name: str, a: Array, out: Array) -> None:
         kernels.copyto(out, kernels.xp.linalg.inv(a))
     except np.linalg.LinAlgError:
         _refuse(name, a)
+
+
+def _inverse_calls(kernels: Kernels, inverse: Array, product: Array, out: Array, work: Array) -> Calls:
+    """Return the calls that write A⁻¹_jl G_mi + A⁻¹_mi G_jl, the second derivative of ⟨U, A⁻¹B⟩ with G = X Lᵀ."""
+    n, xp = inverse.shape[0], kernels.xp
+    target, other = out.reshape(n, n, n, n), work[: n**4].reshape(n, n, n, n)  # (i, j), (l, m)
+    return (
+        (xp.multiply, (inverse[:, :, None], product.T[:, None, None, :], target)),
+        (xp.multiply, (product[:, :, None], inverse.T[:, None, None, :], other)),
+        (xp.add, (target, other, target)),
+    )
+
+
+def _bend_solution(kernels: Kernels, pair: tuple[int, int], a: Array, x: Array, u: Array, v: Array, out: Array) -> None:
+    """Write the change of the adjoint of A, or of B, with a change of A or of B."""
+    pulled = kernels.xp.empty(u.shape, u.dtype)
+    _solve(kernels, a.T, u, pulled)
+    change = kernels.xp.empty(u.shape, u.dtype)
+    if pair[1] == 1:  # of X
+        _solve(kernels, a, v, change)
+        kernels.xp.negative(pulled @ change.T, out)
+        return
+    _solve(kernels, a.T, v.T @ pulled, change)  # of L, but for the sign
+    if pair[0] == 1:
+        kernels.xp.negative(change, out)
+        return
+    moved = kernels.xp.empty(u.shape, u.dtype)
+    _solve(kernels, a, v @ x, moved)  # of X, but for the sign
+    kernels.xp.add(change @ x.T, pulled @ moved.T, out)
+
+
+def _bend_determinant(
+    kernels: Kernels, name: str, a: Array, scale: Array | None, u: Array, v: Array, out: Array
+) -> None:
+    xp = kernels.xp
+    inverse = xp.empty(a.shape, out.dtype)
+    _invert(kernels, name, a, inverse)
+    moved = inverse @ v
+    xp.negative((moved @ inverse).T, out)
+    if scale is not None:
+        xp.add(out, inverse.T * xp.trace(moved), out)
+        xp.multiply(out, scale, out)
+    xp.multiply(out, u, out)
 
 
 def _determinant(kernels: Kernels, of: str, a: Array, y: Array) -> None:

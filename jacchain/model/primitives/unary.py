@@ -11,6 +11,9 @@ from jacchain.model.primitives.elementwise import ElementwisePrimitive, Formulas
 ZERO: Final = ""
 """The derivative of what is constant piece by piece."""
 
+_MILLS: Final = f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x) - y)"
+"""The normal density over the distribution, of whose logarithm it is the derivative."""
+
 DERIVATIVES: Final[dict[str, str]] = {
     "positive": "1",
     "conjugate": "1",
@@ -55,7 +58,7 @@ DERIVATIVES: Final[dict[str, str]] = {
     "erfinv": f"{sqrt(pi) / 2!r} * exp(y * y)",
     "erfcinv": f"{-sqrt(pi) / 2!r} * exp(y * y)",
     "ndtr": f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x))",
-    "log_ndtr": f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x) - y)",
+    "log_ndtr": _MILLS,
     "ndtri": f"{sqrt(2 * pi)!r} * exp(0.5 * (y * y))",
     "gamma": "y * psi(x)",
     "gammaln": "psi(x)",
@@ -68,6 +71,55 @@ DERIVATIVES: Final[dict[str, str]] = {
     "i0": "i1(x)",
 }
 """By name, in terms of the argument x and the value y."""
+
+CURVATURES: Final[dict[str, str]] = {
+    "square": "2",
+    "reciprocal": "2 * (y * y * y)",
+    "sqrt": "-0.25 / (y * y * y)",
+    "cbrt": f"{-2 / 9!r} / (y * y * (y * y) * y)",
+    "exp": "y",
+    "exp2": f"{log(2) ** 2!r} * y",
+    "exp10": f"{log(10) ** 2!r} * y",
+    "expm1": "exp(x)",
+    "log": "-1 / (x * x)",
+    "log2": f"{-1 / log(2)!r} / (x * x)",
+    "log10": f"{-1 / log(10)!r} / (x * x)",
+    "log1p": "-1 / ((1 + x) * (1 + x))",
+    "sin": "-y",
+    "cos": "-y",
+    "tan": "2 * y * (1 + y * y)",
+    "arcsin": "x / ((1 - x) * (1 + x) * sqrt((1 - x) * (1 + x)))",
+    "arccos": "-x / ((1 - x) * (1 + x) * sqrt((1 - x) * (1 + x)))",
+    "arctan": "-2 * (x / (1 + x * x)) / (1 + x * x)",
+    "sinh": "y",
+    "cosh": "y",
+    "tanh": "-2 * y * (1 - y * y)",
+    "arcsinh": "-x / (1 + x * x) / sqrt(1 + x * x)",
+    "arccosh": "-x / ((x - 1) * (x + 1) * sqrt((x - 1) * (x + 1)))",
+    "arctanh": "2 * (x / ((1 - x) * (1 + x))) / ((1 - x) * (1 + x))",
+    "expit": "y * (1 - y) * (1 - 2 * y)",
+    "logit": "(2 * x - 1) / (x * (1 - x) * (x * (1 - x)))",
+    "log_expit": "-(expit(x) * expit(-x))",
+    "erf": f"{-4 / sqrt(pi)!r} * (x * exp(-(x * x)))",
+    "erfc": f"{4 / sqrt(pi)!r} * (x * exp(-(x * x)))",
+    "erfcx": f"2 * (y + x * (2 * (x * y) - {2 / sqrt(pi)!r}))",
+    "erfinv": f"{pi / 2!r} * (y * exp(2 * (y * y)))",
+    "erfcinv": f"{pi / 2!r} * (y * exp(2 * (y * y)))",
+    "ndtr": f"{-1 / sqrt(2 * pi)!r} * (x * exp(-0.5 * (x * x)))",
+    "log_ndtr": f"-({_MILLS}) * (x + {_MILLS})",
+    "ndtri": f"{2 * pi!r} * (y * exp(y * y))",
+    "gamma": "y * (psi(x) * psi(x) + zeta(2, x))",
+    "gammaln": "zeta(2, x)",
+    "psi": "-2 * zeta(3, x)",
+    "dawsn": "-2 * (y + x * (1 - 2 * (x * y)))",
+    "entr": "-1 / x",
+    "exp1": "exp(-x) * (1 + x) / (x * x)",
+    "expi": "exp(x) * (x - 1) / (x * x)",
+    # y'' + y'/x + y = 0 and y'' + y'/x - y = 0; the quotient is 1/2 at zero
+    "j0": "(j1(x) + 0.5 * equal(x, 0)) / (x + equal(x, 0)) - y",
+    "i0": "y - (i1(x) + 0.5 * equal(x, 0)) / (x + equal(x, 0))",
+}
+"""The second derivatives that are not zero everywhere, by name, in terms of x and y."""
 
 VALUES: Final[dict[str, str]] = {
     "positive": "x",
@@ -111,9 +163,9 @@ class Unary(ElementwisePrimitive):
 
     @property
     def formulas(self) -> Formulas:
-        """The value and the derivative."""
+        """The value and the derivatives."""
         value = VALUES.get(self.function, f"{self.function}(x)")
-        return Formulas(value, (DERIVATIVES[self.function] or None,))
+        return _formulas(value, DERIVATIVES[self.function] or None, CURVATURES.get(self.function))
 
 
 @final
@@ -183,18 +235,25 @@ class Power(ElementwisePrimitive):
                 return Formulas("power(x, 0)", (None,))
             case 1.0:
                 return Formulas("x", ("1",))
+            case 2.0:
+                return _formulas("(x * x)", "2.0 * x", "2")
             case -1.0:
-                return Formulas("reciprocal(x)", (DERIVATIVES["reciprocal"],))
+                return _formulas("reciprocal(x)", DERIVATIVES["reciprocal"], CURVATURES["reciprocal"])
             case 0.5:
-                return Formulas("sqrt(x)", (DERIVATIVES["sqrt"],))
+                return _formulas("sqrt(x)", DERIVATIVES["sqrt"], CURVATURES["sqrt"])
             case -0.5:
-                return Formulas("1 / sqrt(x)", ("-0.5 * y / x",))
+                return _formulas("1 / sqrt(x)", "-0.5 * y / x", "0.75 * y / (x * x)")
             case n:
-                return Formulas(_power(n), (f"{n!r} * {_power(n - 1)}",))
+                twice = min(n * (n - 1), float_info.max)
+                return _formulas(_power(n), f"{n!r} * {_power(n - 1)}", f"{twice!r} * {_power(n - 2)}")
 
 
 LARGEST_PRODUCT: Final = 16
 """The largest whole exponent that is written as a product; beyond, a power is as fast."""
+
+
+def _formulas(value: str, derivative: str | None, curvature: str | None) -> Formulas:
+    return Formulas(value, (derivative,), curvatures=() if curvature is None else ((0, 0, curvature),))
 
 
 def _power(n: float) -> str:
