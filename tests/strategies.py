@@ -23,6 +23,7 @@ from jacchain.algebra.structure import (
 )
 from jacchain.planning.graph import Chain, Edge, Graph
 from jacchain.planning.link import Link
+from jacchain.planning.second.ladder import Curve, Ladder
 
 
 class Twin(NamedTuple):
@@ -320,3 +321,159 @@ def numpy_functions(*, longest: int = 8) -> st.SearchStrategy[NumpyFunction]:
     back = st.integers(0, 7)
     steps = st.lists(st.tuples(st.sampled_from(sorted(VECTOR_STEPS)), back, back), min_size=1, max_size=longest)
     return steps.map(tuple).map(NumpyFunction)
+
+
+@st.composite
+def ladders(draw, *, interior: int = 4, most: int = 4, structured: bool = False, width: int | None = None):
+    """Ladders of one number, with parallel edges, inputs made of inputs, and any curvatures; widths as in `graphs`."""
+    count = draw(st.integers(2, interior + 2))
+    same = width or (draw(st.integers(1, most)) if structured else 0)
+    sizes = {vertex: same or draw(st.integers(1, most)) for vertex in range(count - 1)} | {count - 1: 1}
+    pairs = [(tail, head) for head in range(count) for tail in range(head)]
+    chosen = [*draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=2 * count)), (count - 2, count - 1)]
+    edges = []
+    for tail, head in chosen:
+        is_square = structured and head < count - 1
+        edges.append(Edge(tail, head, draw(costed_links(draw(_square(same)))) if is_square else None))
+    asked = draw(st.lists(st.integers(0, count - 2), min_size=1, max_size=3, unique=True))
+    found = Graph(sizes, edges, [(count - 1, vertex) for vertex in asked])
+    into = [(a, b) for b in range(len(edges)) for a in range(b + 1) if edges[a].head == edges[b].head]
+    curves = [
+        Curve(a, b, draw(_bends(sizes[edges[a].tail], sizes[edges[b].tail], is_symmetric=a == b)))
+        for a, b in draw(st.lists(st.sampled_from(into), min_size=1, max_size=2 * count))
+    ]
+    return Ladder(found, curves)
+
+
+def _bends(rows: int, columns: int, *, is_symmetric: bool) -> st.SearchStrategy[Structure]:
+    """Structures of curvatures; the pattern is symmetric where they are."""
+    kinds: list[Structure] = [Dense(rows, columns)]
+    if rows == columns:
+        band = np.abs(np.subtract.outer(np.arange(rows), np.arange(rows))) < 2
+        kinds += [Diagonal(rows), _pattern(band if is_symmetric else np.triu(band))]
+        kinds += [BlockDiagonal(2, rows // 2, rows // 2)] * (rows % 2 == 0 and rows > 2)
+    return st.sampled_from(kinds)
+
+
+ROW_STEPS = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / (2.5 + np.sin(b)),
+    "sin": lambda a, _: np.sin(a),
+    "exp": lambda a, _: np.exp(0.3 * a),
+    "square": lambda a, _: a**2,
+    "cube": lambda a, _: 0.5 * a**3,
+    "shift": lambda a, _: 2.0 - a,
+}
+"""Analytic functions of two rows, number by number."""
+
+ROW_ENDS = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "first": lambda row: row[0],
+    "dot": lambda row: row @ row[::-1],
+}
+"""What makes one number of a row."""
+
+
+class RowFunction(NamedTuple):
+    """A function that combines slices of a vector number by number, and joins or sums some of what it makes."""
+
+    length: int
+    """Of every row."""
+    starts: tuple[int, ...]
+    """Where each slice begins that is used."""
+    steps: tuple[tuple[str, int, int], ...]
+    ends: tuple[str, ...]
+    """How the last rows come out: joined as they are where there is none."""
+
+    def __call__(self, x):
+        rows = [x[start : start + self.length] for start in self.starts]
+        for name, i, j in self.steps:
+            rows.append(ROW_STEPS[name](rows[i % len(rows)], rows[j % len(rows)]))
+        if not self.ends:
+            return np.concatenate(rows[-2:])
+        numbers = [ROW_ENDS[end](row) for end, row in zip(self.ends, rows[::-1], strict=False)]
+        return sum(numbers[1:], start=numbers[0])
+
+
+@st.composite
+def row_functions(draw, size: int, *, is_scalar: bool, longest: int = 5):
+    """Functions of a vector of some numbers that give one number, or several."""
+    length = draw(st.integers(1, size))
+    starts = draw(st.lists(st.integers(0, size - length), min_size=1, max_size=3))
+    back = st.integers(0, 7)
+    steps = draw(st.lists(st.tuples(st.sampled_from(sorted(ROW_STEPS)), back, back), max_size=longest))
+    ends = draw(st.lists(st.sampled_from(sorted(ROW_ENDS)), min_size=1, max_size=2)) if is_scalar else ()
+    return RowFunction(length, tuple(starts), tuple(steps), tuple(ends))
+
+
+class Problem(NamedTuple):
+    """An objective and constraints of a vector, both of analytic functions."""
+
+    size: int
+    objective: RowFunction | None
+    constraints: tuple[RowFunction, ...]
+
+
+@st.composite
+def problems(draw, *, most: int = 6):
+    """Objectives and constraints, of which either may be missing."""
+    size = draw(st.integers(1, most))
+    constraints = draw(st.lists(row_functions(size, is_scalar=False), max_size=2))
+    objective = draw(row_functions(size, is_scalar=True)) if not constraints or draw(st.booleans()) else None
+    return Problem(size, objective, tuple(constraints))
+
+
+class BentChain(NamedTuple):
+    """A chain, and the first and second derivatives of its links as dense arrays."""
+
+    chain: Chain
+    jacobians: list[NDArray[np.float64]]
+    tensors: list[NDArray[np.float64]]
+
+    @property
+    def twin(self) -> NDArray[np.float64]:
+        """The second derivative, term by term: Σ over k of J(n,k) F″_k [J(k-1,0), J(k-1,0)]."""
+        before = [np.eye(self.chain.sizes[0])]
+        for jacobian in self.jacobians:
+            before.append(jacobian @ before[-1])
+        after, found = np.eye(self.chain.sizes[-1]), 0.0
+        for k in range(len(self.chain) - 1, -1, -1):
+            found = found + np.einsum("zy,yab,ai,bj->zij", after, self.tensors[k], before[k], before[k])
+            after = after @ self.jacobians[k]
+        return found
+
+
+@st.composite
+def bent_chains(draw: st.DrawFn, *, most: int = 6, symmetric: bool = True) -> BentChain:
+    """Chains of dense, diagonal, unit and linear links with their derivatives."""
+    links, size = [], draw(st.integers(1, 4))
+    kinds = st.sampled_from(["dense", "dense", "dense", "linear", "diagonal", "scaling", "identity", "negation"])
+    for kind in draw(st.lists(kinds, min_size=1, max_size=most)):
+        if kind in ("dense", "linear"):
+            links.append(Link(size, draw(st.integers(1, 4)), linear=kind == "linear"))
+            size = links[-1].outputs
+        else:
+            structure = "diagonal" if kind == "scaling" else kind
+            links.append(Link(size, size, structure=structure, linear=kind == "scaling"))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return BentChain(Chain(links), *zip(*(_bent(link, random, symmetric) for link in links), strict=True))
+
+
+def _bent(link: Link, random: np.random.Generator, symmetric: bool) -> tuple[NDArray, NDArray]:
+    """Return the derivatives of a link, with zeros where its structure has them."""
+    jacobian = random.standard_normal((link.outputs, link.inputs))
+    tensor = random.standard_normal((link.outputs, link.inputs, link.inputs))
+    match link.local:
+        case Identity(size):
+            jacobian = np.eye(size)
+        case Negation(size):
+            jacobian = -np.eye(size)
+        case Diagonal(size):
+            jacobian = np.diag(np.diag(jacobian))
+            tensor = np.einsum("ab,ac->abc", np.eye(size), np.eye(size)) * tensor
+    if symmetric:
+        tensor = tensor + tensor.swapaxes(1, 2)
+    return jacobian, tensor * (not link.is_linear)

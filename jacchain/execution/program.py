@@ -6,14 +6,20 @@ from typing import Final, Literal, NamedTuple, final
 
 from jacchain.algebra.addition import addition
 from jacchain.algebra.expand import expand_cost
+from jacchain.algebra.pattern import transpose
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Structure, stored
+from jacchain.algebra.symmetric import half_cost
 from jacchain.errors import JacchainError
 from jacchain.execution.lanes import FIRST
 from jacchain.planning.slicing import Axis
 
 States = Literal["point", "seed", "constant", "value", "view"]
-Op = States | Literal["local", "slice", "accumulate", "multiply", "add", "tangent", "adjoint", "expand"]
+Op = (
+    States
+    | Literal["local", "slice", "accumulate", "multiply", "add", "tangent", "adjoint", "expand"]
+    | Literal["unit", "curvature", "bend", "transpose", "half", "gram", "pairs", "layered", "mirror", "assemble"]
+)
 
 ALIGNMENT = 64
 """Every buffer starts at a multiple of so many bytes: a cache line, and the widest vector register."""
@@ -36,10 +42,23 @@ OPERANDS: Final[dict[Op, range]] = {
     "tangent": range(1, ANY),
     "adjoint": range(1, ANY),
     "expand": range(1, 2),
+    "unit": range(1),
+    "curvature": range(1, ANY),
+    "bend": range(2, ANY),
+    "transpose": range(1, 2),
+    "half": range(2, 3),
+    "gram": range(2, 3),
+    "pairs": range(1, 2),
+    "layered": range(3, 4),
+    "mirror": range(1, 2),
+    "assemble": range(ANY),
 }
 """How many registers each operation reads."""
 
-UNSOURCED: Final = ("point", "seed", "slice", "multiply", "add", "expand")
+UNSOURCED: Final = (
+    *("point", "seed", "slice", "multiply", "add", "expand"),
+    *("unit", "transpose", "half", "gram", "pairs", "layered", "mirror", "assemble"),
+)
 """The operations that no layer does."""
 
 
@@ -164,6 +183,11 @@ def _listing(program: Program) -> Iterator[str]:
     yield f"{program.flops:,} multiplications, {program.workspace:,} bytes of workspace, peak {program.peak:,} bytes"
 
 
+def is_view(step: Instruction, /) -> bool:
+    """Tell whether an instruction computes nothing: its result is an earlier register seen otherwise."""
+    return step.op == "view" or (step.op in ("transpose", "curvature") and step.mode.endswith("view"))
+
+
 class VerificationError(JacchainError):
     """A program that breaks its own laws: a defect of jacchain, never of its input."""
 
@@ -234,8 +258,8 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
     found = program.registers[step.result].structure
     operands = [program.registers[k].structure for k in step.operands]
     match step.op:
-        case "multiply":
-            predicted = product(operands[0], operands[1])
+        case "multiply" | "add":
+            predicted = (product if step.op == "multiply" else addition)(operands[0], operands[1])
             cost = predicted.cost if program.registers[step.result].storage >= 0 else 0  # what is constant is made once
             if (found, step.flops) != (predicted.structure, cost):
                 _broken(place, step, f"is {found}, but {predicted.structure} is predicted")
@@ -253,21 +277,28 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
         case "tangent" | "adjoint" | "accumulate" | "seed":
             if not isinstance(found, Dense):
                 _broken(place, step, f"is {found}, not dense")
-        case "add":
-            summed = addition(operands[0], operands[1])
-            cost = summed.cost if program.registers[step.result].storage >= 0 else 0
-            if (found, step.flops) != (summed.structure, cost):
-                _broken(place, step, f"is {found}, but {summed.structure} is predicted")
-        case "constant" if program.registers[step.result].storage >= 0:
+        case "constant" | "unit" if program.registers[step.result].storage >= 0:
             _broken(place, step, "has storage, though it exists already")
-        case "point" | "constant" | "value" | "view" | "local":
+        case "transpose" | "half":
+            _check_symmetric(program, place, step)
+        case _:  # operations and layers state their own
             pass
+
+
+def _check_symmetric(program: Program, place: int, step: Instruction) -> None:
+    found = program.registers[step.result].structure
+    operands = [program.registers[k].structure for k in step.operands]
+    if step.op == "transpose" and found != transpose(operands[0]):
+        _broken(place, step, f"is {found}, but {transpose(operands[0])} is predicted")
+    cost = half_cost(operands[0]) if program.registers[step.result].storage >= 0 else 0
+    if step.op == "half" and (found, step.flops) != (Dense(operands[0].columns, operands[1].columns), cost):
+        _broken(place, step, f"is {found}, not the symmetric product of {operands[0]} and {operands[1]}")
 
 
 def _check_sharing(program: Program, place: int, step: Instruction, held: Mapping[int, set[int]]) -> None:
     """Check what the instruction writes to, given the live registers of each storage: the result's, and the scratch."""
     target = program.registers[step.result].storage
-    if step.op == "view":
+    if is_view(step):
         if program.registers[step.operands[0]].storage != target:
             _broken(place, step, f"is no view of %{step.operands[0]}")
         return
@@ -294,7 +325,7 @@ def _overwritable(program: Program, step: Instruction) -> tuple[int, ...]:
         case "add":
             in_place = addition(structures[0], structures[1]).rule.in_place
         case _:
-            return step.operands if step.op in ("value", "local") else ()
+            return step.operands if step.op in ("value", "local", "mirror") else ()
     return {"left": step.operands[:1], "right": step.operands[1:], "either": step.operands}.get(in_place, ())
 
 
@@ -318,7 +349,7 @@ def _check_storage(program: Program) -> None:
             apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
             if a.first <= b.last and b.first <= a.last and not apart and min(a.offset, b.offset) >= 0:
                 _broken(a.first, program.instructions[a.first], "overlaps storage that is still held")
-    views = {step.result for step in program.instructions if step.op == "view"}  # these may repeat what they see
+    views = {step.result for step in program.instructions if is_view(step)}  # these may repeat what they see
     for place, step in enumerate(program.instructions):
         for k in (step.result, *step.operands):
             register = program.registers[k]

@@ -14,7 +14,7 @@ from jacchain.execution.bind import Binding, Group
 from jacchain.execution.count import CountingKernels
 from jacchain.execution.program import Program
 from jacchain.execution.remainder import remainder
-from jacchain.execution.source import Facts, MatrixFree, Source
+from jacchain.execution.source import Facts, MatrixFree, Patterned, Source
 from jacchain.execution.threads import Together
 
 SMALL: Final = 1 << 14
@@ -264,6 +264,8 @@ class Executable:
             run(group.calls)
             if group.instruction.op in ("multiply", "expand"):
                 total += counting.multiplications - before
+            elif group.instruction.op == "local":  # what is stated of it, as a user's function cannot be counted
+                total += group.instruction.flops
             elif group.instruction.op in ("tangent", "adjoint", "accumulate"):
                 total += self._sweep_cost(group)
         return total
@@ -343,6 +345,8 @@ class Executable:
                 raise NonFiniteError(f"NaN or infinity in the value of layer {k} ({source.name})", LOOK)
             if isinstance(source, MatrixFree) and None not in (facts.link.tangent_cost, facts.link.adjoint_cost):
                 check_adjoint(source, facts, self.backend.kernels, x, f"layer {k} ({source.name})")
+            if isinstance(source, Patterned):
+                source.check_pattern(x)
             x = y
 
     def _described(self, group: Group) -> tuple[str, str]:

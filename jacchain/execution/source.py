@@ -5,10 +5,33 @@ from typing import Literal, Protocol, final, runtime_checkable
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
+from jacchain.algebra.structure import Structure
 from jacchain.planning.link import Link
 
 Shape = tuple[int, ...]
 Reads = Literal["", "x", "y", "xy"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCurvature:
+    """What is known of u·∂²f of a layer, a symmetric matrix of inputs × inputs, without any values.
+
+    Attributes
+    ----------
+    structure : Structure
+    reads : {"", "x", "y", "xy"}
+        What it is computed from besides the adjoint u.
+    applies : bool
+        Its product with a vector takes less than the matrix itself: the layer is `Bent`.
+    scratch : int
+        Numbers of workspace that computing it takes.
+    """
+
+    structure: Structure
+    reads: Reads = "x"
+    applies: bool = False
+    scratch: int = 0
 
 
 @final
@@ -34,6 +57,8 @@ class Facts:
         The operand that the local Jacobian may be written over.
     value_scratch, local_scratch : int
         Numbers of workspace that computing the value and the local Jacobian take.
+    curvature : tuple of at most one SourceCurvature, or None
+        Empty where the second derivative is zero everywhere, or wherever it exists; None where it is not stated.
     """
 
     inputs: Shape
@@ -46,6 +71,7 @@ class Facts:
     local_in_place: Literal["", "x", "y"] = ""
     value_scratch: int = 0
     local_scratch: int = 0
+    curvature: tuple[SourceCurvature, ...] | None = None
 
 
 @runtime_checkable
@@ -88,3 +114,27 @@ class MatrixFree(Source, Protocol):
 
     def adjoint_calls(self, kernels: Kernels, x: Array, u: Array, out: Array, /) -> Calls:
         """Return the calls, that write u J into `out`; u holds an adjoint in each row."""
+
+
+@runtime_checkable
+class Curved(Source, Protocol):
+    """A layer that gives u·∂²f, where u is an adjoint of its value."""
+
+    def curvature_calls(self, kernels: Kernels, x: Array, y: Array, u: Array, out: Operand, scratch: Array, /) -> Calls:
+        """Return the calls that write u·∂²f into `out`; u is flat, and only what `reads` names is given of x and y."""
+
+
+@runtime_checkable
+class Bent(Curved, Protocol):
+    """A layer that applies u·∂²f without forming it."""
+
+    def bend_calls(self, kernels: Kernels, x: Array, y: Array, u: Array, v: Array, out: Array, /) -> Calls:
+        """Return the calls that write (u·∂²f) v into `out`; u, v and `out` are flat."""
+
+
+@runtime_checkable
+class Patterned(Source, Protocol):
+    """A layer with a stated pattern, which can turn out to miss an entry."""
+
+    def check_pattern(self, x: Array, /) -> None:
+        """Raise a CheckError where the pattern misses an entry at x."""

@@ -1,13 +1,11 @@
 """The Jacobian or gradient of a plain function, as a function of its arguments."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, final
+from collections.abc import Callable
+from typing import Any, final
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array
 from jacchain.errors import TraceError
-from jacchain.execution.operation import Shape
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
 from jacchain.functions.batched import BatchedFunction, batched_function, points_of
@@ -16,31 +14,10 @@ from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import PreparedFunction, Wanted
 from jacchain.functions.quickest import quickest
 from jacchain.functions.scalar.scalar_program import ScalarProgram
+from jacchain.functions.traces import KEPT, FunctionTraces, Key
 from jacchain.model.expression import Expression
-from jacchain.model.layer import as_point
 from jacchain.model.trace import trace
-from jacchain.model.tree import LEAF, Tree, flatten
 from jacchain.planning.elimination.graph_plan import GraphPlan
-
-KEPT: Final = 8
-"""Shapes, dtypes and nestings of the arguments that a derivative is kept ready for; the oldest goes first."""
-
-
-class _Key(NamedTuple):
-    """What a trace depends on."""
-
-    tree: Tree
-    shapes: tuple[Shape, ...]
-    dtypes: tuple[object, ...]
-
-
-class _Ready(NamedTuple):
-    """What the last call used, for the next one like it."""
-
-    key: _Key
-    is_flat: bool
-    """Every argument is one array."""
-    found: PreparedFunction
 
 
 @final
@@ -51,7 +28,7 @@ class FunctionDerivative:
     arithmetic only. Arrays that the function takes from elsewhere are constants, as they were when it was called.
     """
 
-    __slots__ = ("_batched", "_known", "_ready", "function", "options", "wanted", "with_value")
+    __slots__ = ("_batched", "_traces", "function", "options", "wanted", "with_value")
 
     def __init__(
         self, function: Callable[..., Any], options: FunctionOptions, wanted: Wanted, /, *, with_value: bool
@@ -60,9 +37,8 @@ class FunctionDerivative:
         self.options = options
         self.wanted: Wanted = wanted
         self.with_value = with_value
-        self._known: dict[_Key, PreparedFunction] = {}
-        self._batched: dict[_Key, BatchedFunction] = {}
-        self._ready: _Ready | None = None
+        self._traces = FunctionTraces(function, self._prepared)
+        self._batched: dict[Key, BatchedFunction] = {}
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the derivatives at some arguments, all by position.
@@ -91,34 +67,30 @@ class FunctionDerivative:
         if named:
             cure = "give all arguments by position, or close over it: lambda x: f(x, k=3)"
             raise TraceError(f"the argument {next(iter(named))!r} is given by name", cure)
-        ready = self._ready
-        leaves = None if ready is None else _like_before(ready, arguments)
-        if ready is None or leaves is None:
-            leaves, ready = self._at(arguments)
-        found, run = ready.found, ready.found.run
+        leaves, found = self._traces.at(arguments)
         if self.options.check:
             check_values(found.expression, leaves)
-        flat = run(leaves, check=self.options.check)
+        flat = found.run(leaves, check=self.options.check)
         blocks, values = found.results(flat, structured=self.options.structured)
         nested = found.nested(blocks)
         return (found.expression.results.unflatten(values), nested) if self.with_value else nested
 
     def expression(self, *arguments: Any) -> Expression:
         """Return what the function was recorded to do with arguments like these."""
-        return self._at(arguments)[1].found.expression
+        return self._traces.at(arguments)[1].expression
 
     def plan(self, *arguments: Any) -> GraphPlan:
         """Return the plan for arguments like these."""
-        return self._at(arguments)[1].found.plan
+        return self._traces.at(arguments)[1].plan
 
     def program(self, *arguments: Any) -> Program | ScalarProgram:
         """Return the program for arguments like these: on arrays, or number by number where that is quicker."""
-        return self._at(arguments)[1].found.run.program
+        return self._traces.at(arguments)[1].run.program
 
     def count(self, *arguments: Any) -> Counted:
         """Run once and return the multiplications and bytes that it really took."""
-        leaves, ready = self._at(arguments)
-        return ready.found.run.count(leaves)
+        leaves, found = self._traces.at(arguments)
+        return found.run.count(leaves)
 
     def batched(self, *arguments: Any) -> Any:
         """Return the derivatives at many points at once, for functions of few numbers.
@@ -141,7 +113,7 @@ class FunctionDerivative:
             Arrays of different numbers of points.
         """
         points, tree, dtypes = points_of(arguments)
-        key = _Key(tree, tuple(array.shape[1:] for array in points), dtypes)
+        key = Key(tree, tuple(array.shape[1:] for array in points), dtypes)
         if key not in self._batched:
             while len(self._batched) >= KEPT:
                 self._batched.pop(next(iter(self._batched)), None)
@@ -152,9 +124,8 @@ class FunctionDerivative:
 
     def release(self) -> None:
         """Drop the traces, plans, programs and buffers; the next call makes them anew."""
-        self._known.clear()
+        self._traces.release()
         self._batched.clear()
-        self._ready = None
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", repr(self.function))
@@ -164,25 +135,7 @@ class FunctionDerivative:
         # buffers and the calls that hold views of them are not copied but made anew
         return _restored, (self.function, self.options, self.wanted, self.with_value)
 
-    def _at(self, arguments: tuple[Any, ...]) -> tuple[list[Array], _Ready]:
-        leaves, tree = flatten(arguments, "the arguments")
-        arrays = [
-            np.asarray(leaf) if type(leaf) in (float, np.ndarray) else as_point(leaf, "an argument") for leaf in leaves
-        ]
-        key = _Key(tree, tuple(a.shape for a in arrays), tuple(_dtype(leaf) for leaf in leaves))
-        ready = self._ready
-        if ready is None or ready.key != key:
-            found = self._known.get(key)
-            if found is None:
-                found = self._prepared(arguments)
-                while len(self._known) >= KEPT:
-                    self._known.pop(next(iter(self._known)), None)
-                self._known[key] = found
-            ready = self._ready = _Ready(key, _is_flat(tree), found)
-        return arrays, ready
-
-    def _prepared(self, arguments: tuple[Any, ...]) -> PreparedFunction:
-        expression = trace(self.function, *arguments)
+    def _prepared(self, expression: Expression) -> PreparedFunction:
         return quickest(expression, self.options, wanted=self.wanted, with_value=self.with_value)
 
 
@@ -190,25 +143,3 @@ def _restored(
     function: Callable[..., Any], options: FunctionOptions, wanted: Wanted, with_value: bool
 ) -> FunctionDerivative:
     return FunctionDerivative(function, options, wanted, with_value=with_value)
-
-
-def _dtype(leaf: object) -> object:
-    return float if isinstance(leaf, float) and not isinstance(leaf, np.floating) else np.asarray(leaf).dtype
-
-
-def _is_flat(tree: Tree) -> bool:
-    return all(child == LEAF for child in tree.children)
-
-
-def _like_before(ready: _Ready, arguments: tuple[Any, ...]) -> Sequence[Array] | None:
-    """Return the arrays of arguments that nest as before, of the same shapes and dtypes; None of any others."""
-    leaves: Sequence[Any] | None = arguments if ready.is_flat else ready.key.tree.leaves(arguments)
-    if leaves is None or len(leaves) != len(ready.key.shapes):
-        return None
-    for leaf, shape, dtype in zip(leaves, ready.key.shapes, ready.key.dtypes, strict=True):
-        if type(leaf) is np.ndarray:
-            if leaf.dtype is not dtype or leaf.shape != shape:
-                return None
-        elif type(leaf) is not float or dtype is not float:
-            return None
-    return [np.asarray(leaf) for leaf in leaves] if float in ready.key.dtypes else leaves

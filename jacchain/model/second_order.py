@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, final
 
 import numpy as np
 
+from jacchain.algebra.distinct import distinct
 from jacchain.algebra.kernels import Array
 from jacchain.algebra.structure import Dense, Identity, Negation, Structure
 from jacchain.errors import OptionError
@@ -98,7 +99,7 @@ def second_order(
                 structure: Structure = Dense(1, 1) if is_quotient else one.structure
                 curves.append(Curve(edges[node, one.first], edges[node, one.second], structure))
                 places.append((node, one.first, one.second))
-    return SecondOrder(Ladder(graph, curves), found.places, tuple(places))
+    return SecondOrder(Ladder(graph, curves, is_quotient=is_quotient), found.places, tuple(places))
 
 
 def _quotient(graph: Graph) -> Graph:
@@ -147,6 +148,6 @@ def _selected(expression: Expression, node: int, tap: Tap) -> Tap | None:
     shape = expression.nodes[operand].shape
     numbers = np.arange(prod(shape), dtype=np.float64).reshape(shape)
     moved = operation.value(numbers).reshape(-1).astype(np.intp)
-    if len(np.unique(moved)) < len(moved):
+    if len(distinct(moved)) < len(moved):
         return None
     return Tap(node, tap.source, moved if tap.places is None else tap.places[moved])

@@ -82,7 +82,26 @@ Node = Local | Multiply | Tangent | Adjoint
 GraphNode = Node | Add
 """The nodes of a plan for a branching graph, where paths meet and are added."""
 
-SecondNode = GraphNode | Curvature | Transpose | Congruence
+class Seed(NamedTuple):
+    """A given vector, as a column: the direction of an input, by number."""
+
+    source: int
+    structure: Structure
+    flops: int = 0
+
+
+class Bend(NamedTuple):
+    """(r·∂²f) v as a row, without forming the curvature where that takes less; `is_mirrored` is for its transpose."""
+
+    curve: int
+    adjoint: int
+    tangent: int
+    is_mirrored: bool
+    structure: Structure
+    flops: int = 0
+
+
+SecondNode = GraphNode | Curvature | Transpose | Congruence | Seed | Bend
 """The nodes of a plan of second order."""
 
 

@@ -7,21 +7,25 @@ from typing import Any, NamedTuple, final
 from jacchain.algebra.addition import add_calls, addition
 from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
+from jacchain.algebra.layered import layered_calls, layered_scratch, pair_calls
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Kronecker, array_shapes
+from jacchain.algebra.structure import Diagonal, Identity, Kronecker, array_shapes
+from jacchain.algebra.symmetric import half_calls, mirror_entries, mirror_scratch, scaled_gram_calls, transpose_calls
+from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import Backend
 from jacchain.execution.bind import Group, cut, first_touching_result, flat, units
 from jacchain.execution.operation import (
     VALUE,
     Applied,
+    CurvedOperation,
     FreeOperation,
     LocalFacts,
     LocalView,
     OperationFacts,
     ValueView,
 )
-from jacchain.execution.program import Instruction, Program
+from jacchain.execution.program import Instruction, Program, is_view
 
 
 class _Local(NamedTuple):
@@ -30,6 +34,12 @@ class _Local(NamedTuple):
     node: Applied
     operand: int
     facts: LocalFacts
+
+
+def pair_of(step: Instruction, /) -> tuple[int, int]:
+    """Return the two operands that a curvature is with respect to."""
+    first, _, second = step.mode.partition(":")[0].partition(",")
+    return int(first), int(second)
 
 
 @final
@@ -41,9 +51,17 @@ class GraphBinding:
     """
 
     def __init__(
-        self, program: Program, nodes: Sequence[Applied], inputs: Sequence[int], dtype: Any, backend: Backend, /
+        self,
+        program: Program,
+        nodes: Sequence[Applied],
+        inputs: Sequence[int],
+        dtype: Any,
+        backend: Backend,
+        assemblies: Sequence[Assembly] = (),
+        /,
     ) -> None:
         self.program = program
+        self.assemblies = assemblies
         self.nodes = nodes
         self.inputs = inputs
         self.dtype = dtype
@@ -75,7 +93,7 @@ class GraphBinding:
 
     def _group(self, step: Instruction, result: Array) -> Group:
         register = self.program.registers[step.result]
-        if step.op == "view":
+        if is_view(step):
             return Group(step, (), self._view(step))
         if register.storage < 0:
             self._make_constant(step)
@@ -103,6 +121,9 @@ class GraphBinding:
             return
         out = Operand(structure, tuple(xp.empty(shape, self.dtype) for shape in array_shapes(structure)))
         run(self._calls(self.backend.kernels, step, out, xp.empty(self._scratch_length(step), self.dtype)))
+        if isinstance(structure, Diagonal) and (out.arrays[0] == out.arrays[0][0]).all():
+            # a constant multiple of the identity: broadcast, so that NumPy takes it for the number that it is
+            out = Operand(structure, (xp.broadcast_to(out.arrays[0][:1], structure.size),))
         self.values[step.result] = out
 
     def _local_views(self, step: Instruction) -> Arrays | None:
@@ -118,6 +139,9 @@ class GraphBinding:
 
     def _view(self, step: Instruction) -> Arrays:
         structure = self.program.registers[step.result].structure
+        if step.op != "view":
+            self.values[step.result] = Operand(structure, self._second_view(step))
+            return self.values[step.result].arrays
         if step.mode == "":
             operation, node = self.nodes[step.source].operation, self.nodes[step.source]
             x = self.states[step.operands[0]]
@@ -136,6 +160,67 @@ class GraphBinding:
         self.values[step.result] = Operand(structure, arrays)
         return arrays
 
+    def _second_view(self, step: Instruction) -> Arrays:
+        """Return the arrays of a transpose, or of a curvature, that is what it reads seen otherwise."""
+        if step.op == "transpose":
+            return tuple(array.swapaxes(-1, -2) for array in self.values[step.operands[0]].arrays)
+        operation = self.nodes[step.source].operation
+        assert isinstance(operation, CurvedOperation)
+        views = operation.curvature_views(pair_of(step), self._adjoint(step.operands[0]))
+        shapes = array_shapes(self.program.registers[step.result].structure)
+        return tuple(view.reshape(shape) for view, shape in zip(views, shapes, strict=True))
+
+    def _adjoint(self, register: int) -> Array:
+        """Return the numbers of a row, one after the other."""
+        structure, arrays = self.values[register]
+        if arrays:
+            return arrays[0].reshape(-1)
+        return self.backend.kernels.xp.full(1, 1 if isinstance(structure, Identity) else -1, self.dtype)
+
+    def _second_calls(self, kernels: Kernels, step: Instruction, out: Operand, scratch: Array) -> Calls:
+        """Return the calls of what only programs of second order do."""
+        match step.op:
+            case "curvature" | "bend":
+                return self._curved_calls(kernels, step, out, scratch)
+            case "transpose":
+                return transpose_calls(kernels, self.values[step.operands[0]], out)
+            case "gram":
+                factor, scale = (self.values[k].arrays[0] for k in step.operands)
+                return scaled_gram_calls(kernels, factor, scale[:1], out.arrays[0])
+            case "pairs":
+                return pair_calls(kernels, self.values[step.operands[0]].arrays[0], out.arrays[0], scratch)
+            case "layered":
+                pairs, diagonal, (p, _) = (self.values[k] for k in step.operands)
+                return layered_calls(kernels, p, pairs.arrays[0], diagonal.arrays[0], out.arrays[0], scratch)
+            case "mirror":
+                source = self.values[step.operands[0]]
+                is_moved = not kernels.xp.may_share_memory(out.arrays[0], source.arrays[0])
+                moved = ((kernels.copyto, (out.arrays[0], source.arrays[0])),) if is_moved else ()
+                return moved + mirror_entries(kernels, out, scratch)
+            case "half":
+                factor, other = (self.values[k].arrays[0] for k in step.operands)
+                return half_calls(kernels, factor, other, out.arrays[0])
+            case "assemble":
+                number, _, mirrored = step.mode.partition(":")
+                parts = [self.values[k] for k in step.operands]
+                return self.assemblies[int(number)].calls(kernels, parts, out, scratch, is_mirrored=bool(mirrored))
+            case op:
+                raise AssertionError(f"{op} takes no calls")
+
+    def _curved_calls(self, kernels: Kernels, step: Instruction, out: Operand, scratch: Array) -> Calls:
+        """Return the calls of an operation's curvature, or of the product of that with a vector."""
+        node, pair = self.nodes[step.source], pair_of(step)
+        curvatures = self._facts(step.source).curvatures
+        assert isinstance(node.operation, CurvedOperation)
+        assert curvatures is not None
+        facts = next(one for one in curvatures if (one.first, one.second) == tuple(sorted(pair)))
+        xs, y = self._states(len(node.operands), facts.reads, step.operands)
+        row = self._adjoint(step.operands[len(facts.reads)])
+        if step.op == "curvature":
+            return node.operation.curvature_calls(kernels, pair, xs, y, row, out, scratch)
+        vector = self.values[step.operands[-1]].arrays[0].reshape(-1)
+        return node.operation.bend_calls(kernels, pair, xs, y, row, vector, out.arrays[0].reshape(-1))
+
     def _facts(self, source: int) -> OperationFacts:
         if source not in self.facts:
             node = self.nodes[source]
@@ -152,9 +237,12 @@ class GraphBinding:
     def _read(self, step: Instruction) -> tuple[Arrays, Array]:
         """Return the inputs and the value that a local Jacobian reads; None for those that it does not."""
         local = self._local(step)
-        xs: list[Array] = [None] * len(local.node.operands)
+        return self._states(len(local.node.operands), local.facts.reads, step.operands)
+
+    def _states(self, count: int, reads: Sequence[int], registers: Sequence[int]) -> tuple[Arrays, Array]:
+        xs: list[Array] = [None] * count
         y: Array = None
-        for i, register in zip(local.facts.reads, step.operands, strict=False):
+        for i, register in zip(reads, registers, strict=False):
             if i == VALUE:
                 y = self.states[register]
             else:
@@ -177,14 +265,16 @@ class GraphBinding:
                 return self._expand_calls(kernels, step, out)
             case "value":
                 return self._value_calls(kernels, step, out, scratch)
-            case "local" if not out.arrays:  # an identity has no numbers
+            case "local" | "unit" if not out.arrays:  # an identity has no numbers
                 return ()
             case "local":
                 local = self._local(step)
                 assert local.node.operation is not None
                 return local.node.operation.local_calls(kernels, local.operand, *self._read(step), out, scratch)
-            case _:
+            case "tangent" | "adjoint" | "accumulate":
                 return self._sweep_calls(kernels, step, out)
+            case _:
+                return self._second_calls(kernels, step, out, scratch)
 
     def _value_calls(self, kernels: Kernels, step: Instruction, out: Operand, scratch: Array) -> Calls:
         node = self.nodes[step.source]
@@ -224,6 +314,21 @@ class GraphBinding:
                 return self._facts(step.source).scratch
             case "local":
                 return self._local(step).facts.scratch
+            case "curvature":
+                curvatures = self._facts(step.source).curvatures or ()
+                return max(one.scratch for one in curvatures)
+            case "pairs":
+                pairs = self.program.registers[step.result].structure
+                return pairs.rows * pairs.columns
+            case "layered":
+                found = self.program.registers[step.operands[2]].structure
+                assert isinstance(found, Kronecker)
+                return layered_scratch(found)
+            case "mirror":
+                return mirror_scratch(self.program.registers[step.result].structure)
+            case "assemble":
+                structures = [self.program.registers[k].structure for k in step.operands]
+                return self.assemblies[int(step.mode.partition(":")[0])].scratch(structures)
             case _:
                 return 0
 

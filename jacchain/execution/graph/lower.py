@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from jacchain.algebra.structure import Dense, Structure, array_shapes
 from jacchain.execution.listing import Listing
@@ -11,6 +11,9 @@ from jacchain.execution.operation import VALUE, Applied, LocalFacts, OperationFa
 from jacchain.execution.placement import placed
 from jacchain.execution.program import Op, Program, verify
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Multiply, Tangent
+
+FOLDED: Final = ("multiply", "add", "curvature", "transpose", "half", "gram", "pairs", "layered", "mirror")
+"""The operations that are done once and for all on what is constant."""
 
 
 class Place(NamedTuple):
@@ -76,16 +79,20 @@ def lower_graph(
         Verified. Its results are the roots, then the values. What does not depend on the inputs is borrowed: it is
         made when the program is bound.
     """
-    writer = _Writer(nodes, inputs, places, is_folded=request.is_folded)
+    writer = Writer(nodes, inputs, places, is_folded=request.is_folded)
     for k, node in enumerate(request.nodes):
         writer.registers_of[k] = writer.write(node)
     writer.finish(request)
-    listing = writer.listing
+    return finished(writer, itemsize=itemsize, extra=extra)
+
+
+def finished(writer: "Writer", /, *, itemsize: int, extra: int = 0) -> Program:
+    """Return the program that a writer has written, with a place for every register, verified."""
     program = placed(
-        listing,
+        writer.listing,
         itemsize=itemsize,
         extra=extra,
-        layers=tuple(_name(node) for node in nodes),
+        layers=tuple(_name(node) for node in writer.nodes),
         tapes={k: _tape(facts) for k, facts in writer.facts.items()},
     )
     verify(program)
@@ -102,7 +109,7 @@ def _tape(facts: OperationFacts) -> int:
 
 @final
 @dataclass
-class _Writer:
+class Writer:
     """The program being written."""
 
     nodes: Sequence[Applied]
@@ -131,9 +138,9 @@ class _Writer:
             case Local(link, mode, _, flops):
                 return self._local(self.places[link], mode, flops)
             case Multiply(left, right, _, _):
-                return self._folded(self.listing.multiply(self.registers_of[left], self.registers_of[right]))
+                return self.folded(self.listing.multiply(self.registers_of[left], self.registers_of[right]))
             case Add(left, right, _, _):
-                return self._folded(self.listing.add(self.registers_of[left], self.registers_of[right]))
+                return self.folded(self.listing.add(self.registers_of[left], self.registers_of[right]))
             case Tangent(link, right, structure, flops):
                 return self._sweep("tangent", self.places[link], self.registers_of[right], structure, flops)
             case Adjoint(left, link, structure, flops):
@@ -173,7 +180,8 @@ class _Writer:
                 self.states[k] = self._value(k)
         return self.states[node]
 
-    def _facts(self, k: int) -> OperationFacts:
+    def facts_of(self, k: int, /) -> OperationFacts:
+        """Return the facts of a node that is an operation."""
         if k not in self.facts:
             node = self.nodes[k]
             assert node.operation is not None
@@ -187,7 +195,7 @@ class _Writer:
             register = listing.emit("constant", structure, source=k)
             listing.borrowed.add(register)
             return register
-        facts, operands = self._facts(k), tuple(self.states[i] for i in node.operands)
+        facts, operands = self.facts_of(k), tuple(self.states[i] for i in node.operands)
         if facts.view and (facts.view == "strided" or operands[0] not in self.strided):
             register = self._view(structure, operands[0], k, "")
             if facts.view == "strided":
@@ -208,7 +216,7 @@ class _Writer:
         return tuple(self.state(place.node if i == VALUE else operands[i]) for i in local.reads)
 
     def _local(self, place: Place, mode: str, flops: int, *, is_copied: bool = False) -> int:
-        local = self._facts(place.node).locals[place.operand]
+        local = self.facts_of(place.node).locals[place.operand]
         assert local is not None
         known, listing, k = self.listing.known, self.listing, place.node
         key = ("local", place, mode, is_copied)
@@ -237,17 +245,17 @@ class _Writer:
         is_one = len(reads) == 1 and len(array_shapes(local.link.local)) == 1
         return is_one and (local.view == "any" or (local.view == "contiguous" and reads[0] not in self.strided))
 
-    def _folded(self, register: int) -> int:
+    def folded(self, register: int, /) -> int:
         """Return a register; what is made of constants alone is constant too, and is made when the program is bound."""
         step = self.listing.steps[-1]
-        is_new = step.result == register and step.op in ("multiply", "add")
+        is_new = step.result == register and step.op in FOLDED
         if is_new and self.is_folded and self.listing.borrowed.issuperset(step.operands):
             self.listing.borrowed.add(register)
             step.flops = step.scratch = 0
         return register
 
     def _sweep(self, op: Op, place: Place, operand: int, structure: Structure, flops: int) -> int:
-        local = self._facts(place.node).locals[place.operand]
+        local = self.facts_of(place.node).locals[place.operand]
         assert local is not None
         operands = (*self._reads(place, local), self.listing.dense(operand))
         return self.listing.emit(op, structure, operands, source=place.node, mode=str(place.operand), flops=flops)

@@ -9,6 +9,7 @@ from jacchain.algebra.kernels import Array, run
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import stored
 from jacchain.errors import NonFiniteError
+from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.bind import Group, cut
 from jacchain.execution.count import CountingKernels
@@ -39,6 +40,8 @@ class GraphExecutable:
     inputs : sequence of int
         The nodes that the arguments go to.
     dtype : dtype
+    assemblies : sequence of Assembly
+        What the program's instructions "assemble" put together.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class GraphExecutable:
         /,
         *,
         backend: Backend = CPU,
+        assemblies: Sequence[Assembly] = (),
     ) -> None:
         self.program = program
+        self.assemblies = tuple(assemblies)
         self.nodes = tuple(nodes)
         self.inputs = tuple(inputs)
         self.dtype = dtype
@@ -120,9 +125,9 @@ class GraphExecutable:
             before = counting.multiplications
             run(group.calls)
             match group.instruction.op:
-                case "multiply" | "add" | "expand":
+                case "multiply" | "add" | "expand" | "half" | "gram" | "pairs" | "layered":
                     total += counting.multiplications - before
-                case "tangent" | "adjoint" | "accumulate":
+                case "local" | "tangent" | "adjoint" | "accumulate":
                     total += group.instruction.flops
                 case _:
                     pass
@@ -136,7 +141,7 @@ class GraphExecutable:
         return self.backend.kernels.xp.empty(self.length, self.dtype)
 
     def _binding(self, backend: Backend) -> GraphBinding:
-        return GraphBinding(self.program, self.nodes, self.inputs, self.dtype, backend)
+        return GraphBinding(self.program, self.nodes, self.inputs, self.dtype, backend, self.assemblies)
 
     def _taken(self) -> Workspace[GraphBinding]:
         try:

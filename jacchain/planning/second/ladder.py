@@ -43,6 +43,8 @@ class Ladder:
         All its requests are for one output of size 1; their inputs are what the Hessian is with respect to, in order.
     curves : iterable of Curve
         What is not there is zero.
+    is_quotient : bool
+        Every vertex counts as one number but stands for any, so that a matrix of 1 × 1 is not its own transpose.
 
     Raises
     ------
@@ -60,8 +62,9 @@ class Ladder:
 
     graph: Graph
     curves: tuple[Curve, ...]
+    is_quotient: bool
 
-    def __init__(self, graph: Graph, curves: Iterable[Curve], /) -> None:
+    def __init__(self, graph: Graph, curves: Iterable[Curve], /, *, is_quotient: bool = False) -> None:
         outputs = {output for output, _ in graph.requests}
         if len(outputs) != 1:
             raise OptionError(
@@ -75,6 +78,7 @@ class Ladder:
             _check(graph, number, curve)
         object.__setattr__(self, "graph", graph)
         object.__setattr__(self, "curves", found)
+        object.__setattr__(self, "is_quotient", is_quotient)
 
     @property
     def output(self) -> Vertex:

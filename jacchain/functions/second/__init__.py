@@ -1,0 +1,1 @@
+"""Hessians of plain functions and of compositions, and their products with vectors."""

@@ -1,0 +1,105 @@
+"""The Hessian of a function, as a function of its arguments."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+from jacchain.errors import OptionError
+from jacchain.execution.program import Program
+from jacchain.execution.run import Counted
+from jacchain.functions.options import FunctionOptions
+from jacchain.functions.second.prepared_hessian import PreparedHessian
+from jacchain.functions.traces import FunctionTraces
+from jacchain.model.expression import Expression
+from jacchain.planning.second.hessian_plan import HessianPlan
+
+
+@final
+class Hessian:
+    """The Hessian of a function, or of its results with weights. Made by `hessian`.
+
+    The function is called once for every nesting, shapes and dtypes of its arguments; after that a call does
+    arithmetic only.
+    """
+
+    __slots__ = ("_traces", "function", "options")
+
+    def __init__(self, function: Callable[..., Any], options: FunctionOptions, /) -> None:
+        self.function = function
+        self.options = options
+        self._traces = FunctionTraces(function, lambda expression: PreparedHessian(expression, options))
+
+    def __call__(self, *arguments: Any, weights: Any = None) -> Any:
+        """Return the second derivatives at some arguments.
+
+        Parameters
+        ----------
+        *arguments
+            Those of the function, all by position: arrays and numbers, nested in tuples, lists and dicts.
+        weights : array or nested, optional
+            Nested and shaped like the function's result: the Hessian of the weighted sum is returned.
+
+        Returns
+        -------
+        array, or nested like the arguments, twice
+            Of shape s + s for an argument of shape s, symmetric to the last bit. Without weights and for a function of
+            several numbers: of the result's shape followed by that, nested like the results.
+
+        Raises
+        ------
+        TraceError
+            The function does what cannot be recorded.
+        SizeError
+            Weights of another shape than the result.
+        OptionError
+            An operation states no curvature.
+        NonFiniteError
+            With ``check=True``: NaN or infinity, with the node's name.
+        """
+        leaves, found = self._traces.at(arguments)
+        return found.hessian(leaves, weights, check=self.options.check)
+
+    def times(self, x: Any, v: Any, /, weights: Any = None) -> Any:
+        """Return the product of the Hessian with a vector, without the Hessian.
+
+        Parameters
+        ----------
+        x : array or nested
+            The argument; a tuple stands for several arguments.
+        v : array or nested
+            Like the arguments that are differentiated.
+        weights : array or nested, optional
+            Like the function's result.
+        """
+        leaves, found = self._traces.at(x if isinstance(x, tuple) else (x,))
+        return found.times(leaves, v, weights, check=self.options.check)
+
+    def expression(self, *arguments: Any) -> Expression:
+        """Return what the function was recorded to do with arguments like these."""
+        return self._traces.at(arguments)[1].expression
+
+    def plan(self, *arguments: Any) -> HessianPlan:
+        """Return the plan for arguments like these: of a function of several numbers, with weights."""
+        return self._traces.at(arguments)[1].plan
+
+    def program(self, *arguments: Any) -> Program:
+        """Return the program for arguments like these."""
+        found = self._traces.at(arguments)[1]
+        return (found.alone if found.is_number else found.with_weights).run.program
+
+    def count(self, *arguments: Any) -> Counted:
+        """Run once and return the multiplications and bytes that it really took."""
+        leaves, found = self._traces.at(arguments)
+        if not found.is_number:
+            raise OptionError(f"{found.expression.name} gives several numbers", "count the Hessian of one number")
+        return found.alone.run.count(leaves)
+
+    def release(self) -> None:
+        """Drop the traces, plans, programs and buffers; the next call makes them anew."""
+        self._traces.release()
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", repr(self.function))
+        return f"hessian({name}, argnums={self.options.argnums}, planner={self.options.planner!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Hessian, (self.function, self.options)

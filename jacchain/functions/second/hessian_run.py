@@ -1,0 +1,150 @@
+"""The Hessian of one number of an expression: planned, lowered, bound, and its blocks put in their places."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations_with_replacement
+from math import prod
+from typing import NamedTuple, final
+
+from jacchain.algebra.kernels import Array
+from jacchain.algebra.matrix import Matrix
+from jacchain.execution.assembly import Assembly, Part
+from jacchain.execution.graph.lower import Place
+from jacchain.execution.graph.run import GraphExecutable
+from jacchain.execution.second.lower import CurvePlace, SecondRequest, lower_second
+from jacchain.functions.options import FunctionOptions
+from jacchain.model.expression import Expression
+from jacchain.model.second_order import SecondOrder, Tap, second_order, taps
+from jacchain.planning.second.hessian_plan import HessianPlan
+from jacchain.planning.second.planner import plan_second
+
+
+@final
+class HessianRun(NamedTuple):
+    """The blocks of a Hessian, ready to be computed.
+
+    Attributes
+    ----------
+    plan : HessianPlan
+    run : GraphExecutable
+        Its results are the blocks of one half, row by row.
+    sources : tuple of int
+        The input nodes that the Hessian is with respect to.
+    sizes : tuple of int
+        Of these.
+    """
+
+    plan: HessianPlan
+    run: GraphExecutable
+    sources: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    def blocks(self, arguments: Sequence[Array], /, *, check: bool = False) -> list[list[Array]]:
+        """Return all blocks as dense matrices: for every source one for every source."""
+        flat = self.run(arguments, check=check)
+        count = len(self.sources)
+        found: dict[tuple[int, int], Array] = {}
+        for place, (i, j) in zip(self.run.results, halves(count), strict=True):
+            found[i, j] = flat[place.first : place.last].reshape(self.sizes[i], self.sizes[j])
+            if i != j:
+                found[j, i] = found[i, j].T.copy()
+        return [[found[i, j] for j in range(count)] for i in range(count)]
+
+    def matrices(self, arguments: Sequence[Array], /, *, check: bool = False) -> list[list[Matrix]]:
+        """Return all blocks as sparse matrices."""
+        operands = self.run.operands(self.run(arguments, check=check))
+        count = len(self.sources)
+        found: dict[tuple[int, int], Matrix] = {}
+        for operand, (i, j) in zip(operands, halves(count), strict=True):
+            found[i, j] = Matrix(operand.structure, operand.arrays)
+            if i != j:
+                found[j, i] = found[i, j].T
+        return [[found[i, j] for j in range(count)] for i in range(count)]
+
+
+def halves(count: int, /) -> list[tuple[int, int]]:
+    """Return the pairs of inputs whose blocks are computed; the others are mirror images."""
+    return list(combinations_with_replacement(range(count), 2))
+
+
+def hessian_run(
+    expression: Expression,
+    sources: Sequence[int],
+    output: int,
+    options: FunctionOptions,
+    /,
+    *,
+    is_sparse: bool = False,
+) -> HessianRun:
+    """Return the Hessian of one node with respect to inputs, planned, lowered and bound.
+
+    Parameters
+    ----------
+    expression : Expression
+    sources : sequence of int
+        Input nodes.
+    output : int
+        A node of one number.
+    options : FunctionOptions
+        Of them the planner, its seconds and its seed count.
+    is_sparse : bool
+        The blocks are left as sparse matrices.
+
+    Raises
+    ------
+    OptionError
+        A node on the way states no curvature.
+    """
+    expression = replace(expression, outputs=(output,))
+    found = tuple(tap for tap in taps(expression, sources) if tap.node != output)
+    # without a tap nothing bends: the plan is one of the output with respect to itself
+    order = second_order(expression, [tap.node for tap in found] or [output], output)
+    plan = plan_second(
+        order.ladder,
+        planner=options.planner,
+        seconds=options.seconds,
+        seed=options.seed,
+        unit_free=True,
+        itemsize=expression.dtype.itemsize,
+    )
+    assemblies = _assemblies(expression, sources, found, order, plan, is_sparse=is_sparse)
+    program = lower_second(
+        SecondRequest(plan.nodes, assemblies),
+        expression.nodes,
+        expression.inputs,
+        [Place(*place) for place in order.locals],
+        [CurvePlace(*place) for place in order.curves],
+        itemsize=expression.dtype.itemsize,
+    )
+    run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype, assemblies=assemblies)
+    sizes = tuple(prod(expression.nodes[k].shape) for k in sources)
+    return HessianRun(replace(plan, peak=program.peak), run, tuple(sources), sizes)
+
+
+def _assemblies(
+    expression: Expression,
+    sources: Sequence[int],
+    found: Sequence[Tap],
+    order: SecondOrder,
+    plan: HessianPlan,
+    /,
+    *,
+    is_sparse: bool,
+) -> tuple[Assembly, ...]:
+    """Return how the blocks of taps make up those of the inputs."""
+    parts: dict[tuple[int, int], list[Part]] = {}
+    numbers = {source: k for k, source in enumerate(sources)}
+    for (a, b), root in zip(order.ladder.pairs, plan.roots, strict=True):
+        if root is None or not found:
+            continue
+        one, other = found[a], found[b]
+        i, j = numbers[one.source], numbers[other.source]
+        if i <= j:
+            parts.setdefault((i, j), []).append(Part(root, one.places, other.places))
+        if (i == j and a != b) or i > j:
+            parts.setdefault((j, i), []).append(Part(root, other.places, one.places, is_turned=True))
+    sizes = [prod(expression.nodes[k].shape) for k in sources]
+    return tuple(
+        Assembly(sizes[i], sizes[j], tuple(parts.get((i, j), ())), is_sparse=is_sparse, is_symmetric=i == j)
+        for i, j in halves(len(sources))
+    )

@@ -1,0 +1,165 @@
+"""What a Hessian needs for arguments of some shapes: made when first asked for, then kept."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import Any, final
+
+import numpy as np
+
+from jacchain.algebra.kernels import Array
+from jacchain.errors import SizeError
+from jacchain.execution.operation import Shape
+from jacchain.functions.options import FunctionOptions
+from jacchain.functions.prepared_function import inner_tree
+from jacchain.functions.second.hessian_run import HessianRun, hessian_run
+from jacchain.functions.second.product_run import ProductRun, product_run
+from jacchain.functions.second.weighted import Weighted, weighted
+from jacchain.model.expression import Expression
+from jacchain.model.tree import LEAF, Tree, flatten
+from jacchain.planning.second.hessian_plan import HessianPlan
+
+
+@final
+class PreparedHessian:
+    """The second derivatives of an expression: of its one number, or of its results with weights.
+
+    Parameters
+    ----------
+    expression : Expression
+    options : FunctionOptions
+    """
+
+    def __init__(self, expression: Expression, options: FunctionOptions, /) -> None:
+        self.expression = expression
+        self.options = options
+        self.sources = tuple(dict.fromkeys(expression.inputs_of(options.argnums)))
+        self.inner = inner_tree(expression, options.argnums)
+        self.shapes: tuple[Shape, ...] = tuple(expression.nodes[k].shape for k in expression.outputs)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the result is one number."""
+        return len(self.shapes) == 1 and prod(self.shapes[0]) == 1
+
+    @cached_property
+    def summed(self) -> Weighted:
+        """The weighted sum of the results."""
+        return weighted(self.expression)
+
+    @cached_property
+    def alone(self) -> HessianRun:
+        """The Hessian of the one number that the results are."""
+        return hessian_run(
+            self.expression, self.sources, self.expression.outputs[0], self.options, is_sparse=self.options.structured
+        )
+
+    @cached_property
+    def with_weights(self) -> HessianRun:
+        """The Hessian of the weighted sum."""
+        return hessian_run(
+            self.summed.expression, self.sources, self.summed.output, self.options, is_sparse=self.options.structured
+        )
+
+    @cached_property
+    def product(self) -> ProductRun:
+        """The product of the weighted sum's Hessian with a vector."""
+        return product_run(self.summed.expression, self.sources, self.summed.output)
+
+    @cached_property
+    def product_alone(self) -> ProductRun:
+        """The product of the one number's Hessian with a vector."""
+        return product_run(self.expression, self.sources, self.expression.outputs[0])
+
+    @property
+    def plan(self) -> HessianPlan:
+        """The plan of the one number's Hessian, or of that of the weighted sum."""
+        return self.alone.plan if self.is_number else self.with_weights.plan
+
+    def hessian(self, leaves: Sequence[Array], weights: Any, /, *, check: bool) -> Any:
+        """Return the Hessian nested like the arguments twice; without weights for every result, nested like these."""
+        if weights is not None:
+            return self._blocks(self.with_weights, [*leaves, *self._as_weights(weights)], (), check=check)
+        if self.is_number:
+            return self._nested([self._blocks(self.alone, leaves, self.shapes[0], check=check)])
+        if self.options.structured:
+            given = sum(map(prod, self.shapes))
+            raise SizeError(
+                f"{self.expression.name} gives {given} numbers, whose second derivatives are no matrix",
+                "give weights, one for each",
+            )
+        return self._tensor(leaves, check=check)
+
+    def times(self, leaves: Sequence[Array], vector: Any, weights: Any, /, *, check: bool) -> Any:
+        """Return the product of the Hessian with a vector, nested like the arguments."""
+        directions = self._as_directions(vector)
+        if weights is None:
+            self._expect_number()
+            rows = self.product_alone(leaves, directions, check=check)
+        else:
+            rows = self.product([*leaves, *self._as_weights(weights)], directions, check=check)
+        shapes = [self.expression.nodes[k].shape for k in self.sources]
+        return self.inner.unflatten([row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)])
+
+    def _blocks(self, run: HessianRun, arguments: Sequence[Array], head: Shape, /, *, check: bool) -> Any:
+        """Return the blocks of one number, nested like the arguments, twice."""
+        if self.options.structured:
+            return self.inner.unflatten([self.inner.unflatten(row) for row in run.matrices(arguments, check=check)])
+        shapes = [self.expression.nodes[k].shape for k in self.sources]
+        rows = [
+            [block.reshape(head + a + b) for block, b in zip(row, shapes, strict=True)]
+            for row, a in zip(run.blocks(arguments, check=check), shapes, strict=True)
+        ]
+        return self.inner.unflatten([self.inner.unflatten(row) for row in rows])
+
+    def _nested(self, found: list[Any]) -> Any:
+        return self.expression.results.unflatten(found)
+
+    def _tensor(self, leaves: Sequence[Array], /, *, check: bool) -> Any:
+        """Return the second derivatives of every number of the results: those with unit weights."""
+        shapes = [self.expression.nodes[k].shape for k in self.sources]
+        dtype = self.expression.dtype
+        weights = [np.zeros(shape, dtype) for shape in self.shapes]
+        found: list[Any] = []
+        for shape, weight in zip(self.shapes, weights, strict=True):
+            made = [[np.empty((prod(shape), *a, *b), dtype) for b in shapes] for a in shapes]
+            flat = weight.reshape(-1)
+            for k in range(flat.size):
+                flat[k] = 1
+                blocks = self.with_weights.blocks([*leaves, *weights], check=check)
+                flat[k] = 0
+                for row, given in zip(made, blocks, strict=True):
+                    for target, block in zip(row, given, strict=True):
+                        target[k] = block.reshape(target.shape[1:])
+            rows = [
+                [block.reshape(shape + a + b) for block, b in zip(row, shapes, strict=True)]
+                for row, a in zip(made, shapes, strict=True)
+            ]
+            found.append(self.inner.unflatten([self.inner.unflatten(row) for row in rows]))
+        return self._nested(found)
+
+    def _expect_number(self) -> None:
+        if not self.is_number:
+            given = f"shape {self.shapes[0]}" if len(self.shapes) == 1 else f"{len(self.shapes)} arrays"
+            raise SizeError(f"{self.expression.name} gives {given}, not one number", "give weights of that shape")
+
+    def _as_weights(self, weights: Any) -> list[Array]:
+        return _like(weights, self.expression.results, self.shapes, self.expression.dtype, "weights", "f(x)")
+
+    def _as_directions(self, vector: Any) -> list[Array]:
+        shapes = [self.expression.nodes[k].shape for k in self.sources]
+        return _like(vector, self.inner, shapes, self.expression.dtype, "the vector v", "x")
+
+
+def _like(
+    nested_: Any, tree: Tree, shapes: Sequence[Shape], dtype: "np.dtype[Any]", what: str, like: str
+) -> list[Array]:
+    """Return the arrays of something that nests like something else, of the same shapes."""
+    found, other = ([nested_], LEAF) if tree == LEAF else flatten(nested_, what)
+    if other != tree:
+        raise SizeError(f"{what} nest otherwise than {like}", "give arrays nested in the same way")
+    arrays = [np.asarray(one, dtype) for one in found]
+    for array, shape in zip(arrays, shapes, strict=True):
+        if array.shape != shape:
+            raise SizeError(f"{what} have shape {array.shape}, but {like} has shape {shape}", f"give shape {shape}")
+    return arrays
