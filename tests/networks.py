@@ -17,6 +17,8 @@ class Cube(jc.Elementwise):
 
     def derivative(self, x): return 3 * x**2  # fmt: skip
 
+    def second_derivative(self, x): return 6 * x  # fmt: skip
+
 
 class Sample(NamedTuple):
     """A layer or composition with a smooth point, and the value by plain NumPy."""
@@ -41,6 +43,8 @@ def sine(m: int, n: int, rng: np.random.Generator) -> dict:
         "jacobian": lambda x: np.cos(a @ x)[:, None] * a,
         "jvp": lambda x, v: np.cos(a @ x) * (a @ v),
         "vjp": lambda x, u: (np.cos(a @ x) * u) @ a,
+        "hessian": lambda x, u: -(a.T * (u * np.sin(a @ x))) @ a,
+        "hvp": lambda x, u, v: -((u * np.sin(a @ x)) * (a @ v)) @ a,
     }
 
 
@@ -67,10 +71,13 @@ def make(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Layer:
         case "Function":
             parts = sine(2, int(np.prod(shape)), rng)
             kept = [("jacobian",), ("jvp",), ("vjp",), ("jvp", "vjp"), ("jacobian", "vjp")][rng.integers(5)]
+            kept += [("hessian",), ("hvp",), ("hessian", "hvp")][rng.integers(3)]
             flat = {
                 "jacobian": lambda x: parts["jacobian"](x.reshape(-1)),
                 "jvp": lambda x, v: parts["jvp"](x.reshape(-1), v.reshape(-1)),
                 "vjp": lambda x, u: parts["vjp"](x.reshape(-1), u).reshape(x.shape),
+                "hessian": lambda x, u: parts["hessian"](x.reshape(-1), u),
+                "hvp": lambda x, u, v: parts["hvp"](x.reshape(-1), u, v.reshape(-1)).reshape(x.shape),
             }
             return jc.Function(lambda x: parts["function"](x.reshape(-1)), outputs=2, **{k: flat[k] for k in kept})
         case "Elementwise":

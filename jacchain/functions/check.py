@@ -1,4 +1,4 @@
-"""Looking for NaN and infinity in the value of every node, also of those that a derivative does not need."""
+"""Looking for NaN and infinity in the value of every node, and for stated patterns that are wrong."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import NonFiniteError
+from jacchain.execution.source import Patterned
 from jacchain.model.expression import Expression
+from jacchain.model.layer_operation import LayerOperation
 
 
 def check_values(expression: Expression, inputs: Sequence[Array], /) -> None:
@@ -16,11 +18,15 @@ def check_values(expression: Expression, inputs: Sequence[Array], /) -> None:
     ------
     NonFiniteError
         Naming the first node whose value is not finite.
+    CheckError
+        The stated pattern of a layer misses an entry.
     """
     with np.errstate(all="ignore"):  # what it would warn of is found below
         values = expression.values([np.asarray(x, expression.dtype) for x in inputs])
     for k, (node, value) in enumerate(zip(expression.nodes, values, strict=True)):
         if np.isfinite(value).all():
+            if isinstance(node.operation, LayerOperation) and isinstance(node.operation.layer, Patterned):
+                node.operation.layer.check_pattern(values[node.operands[0]])
             continue
         if node.operation is None:
             what = f"the argument {node.name}" if node.constant is None else f"the constant %{k}"

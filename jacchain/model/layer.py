@@ -1,8 +1,8 @@
-"""What every layer states: its value, its local Jacobian as a structured matrix, its tangent and its adjoint."""
+"""What every layer states: its value, its local Jacobian as a structured matrix, and its curvature."""
 
 from abc import ABC, abstractmethod
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, NoReturn, TypeVar, final
+from typing import Any, Final, NoReturn, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +12,13 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
-from jacchain.errors import DtypeError, SizeError, TraceError
-from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Shape
+from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
+from jacchain.execution.source import Bent, Borrowed, Computed, Curved, Facts, MatrixFree, Shape, SourceCurvature
 from jacchain.model.array_protocol import Overloaded
 
 L = TypeVar("L", bound="Layer")
+
+CURVATURE_CURE: Final = "write second_derivative in an Elementwise layer, or give a Function hessian= or hvp="
 
 
 class Layer(ABC):
@@ -91,12 +93,83 @@ class Layer(ABC):
         """Return uᵀ J for an adjoint u of the value's shape."""
         return self.jacobian(x).rmatmat(np.asarray(u).reshape(-1, 1)).reshape(np.shape(x))
 
+    @final
+    def curvature(self, x: ArrayLike, u: ArrayLike, /) -> Matrix | None:
+        """Return u·∂²f at x, a symmetric matrix of inputs × inputs, for an adjoint u of the value's shape.
+
+        At a kink it is that of the pieces beside it.
+
+        Returns
+        -------
+        Matrix or None
+            None where the second derivative is zero everywhere.
+
+        Raises
+        ------
+        OptionError
+            The layer does not state it.
+        """
+        point = np.asarray(as_point(x), order="C")
+        layer, found = _curved(self, point)
+        if found is None:
+            return None
+        arrays = tuple(np.empty(shape, point.dtype) for shape in array_shapes(found.structure))
+        if arrays:
+            assert isinstance(layer, Curved), f"{self.name} states a curvature and has no curvature_calls"
+            scratch, out = np.empty(found.scratch, point.dtype), Operand(found.structure, arrays)
+            y = layer.value(point) if "y" in found.reads else None
+            run(layer.curvature_calls(NUMPY, point, y, _adjoint(layer, point, u), out, scratch))
+        return Matrix(found.structure, arrays)
+
+    @final
+    def bend(self, x: ArrayLike, u: ArrayLike, v: ArrayLike, /) -> Array:
+        """Return (u·∂²f) v of x's shape, for an adjoint u of the value's shape and a tangent v of x's shape.
+
+        It is the change of the gradient uᵀ J along v.
+        """
+        point = np.asarray(as_point(x), order="C")
+        layer, found = _curved(self, point)
+        tangent = _flat(v, point, point.shape, f"v has shape {{}}, but the input of {layer.name} has {{}}")
+        if found is not None and found.applies and isinstance(layer, Bent):
+            out = np.empty(point.size, point.dtype)
+            y = layer.value(point) if "y" in found.reads else None
+            run(layer.bend_calls(NUMPY, point, y, _adjoint(layer, point, u), tangent, out))
+            return out.reshape(point.shape)
+        matrix = self.curvature(x, u)
+        if matrix is None:
+            return np.zeros(point.shape, point.dtype)
+        return matrix.matmat(tangent[:, None]).reshape(point.shape)
+
 
 def _facts(layer: Layer, point: Array) -> Facts:
     try:
         return layer.facts(point.shape)
     except SizeError as error:
         raise SizeError(f"{layer.name} {error.what}, but is given {described(point.shape)}", error.cure) from None
+
+
+def _curved(layer: L, point: Array) -> tuple[L, SourceCurvature | None]:
+    """Return the layer with parameters of the point's dtype, and what it states of its curvature."""
+    found, calls = converted(layer, point.dtype)
+    run(calls)
+    stated = _facts(found, point).curvature
+    if stated is None:
+        raise OptionError(f"{layer.name} states no curvature", CURVATURE_CURE)
+    return found, stated[0] if stated else None
+
+
+def _adjoint(layer: Layer, point: Array, u: ArrayLike) -> Array:
+    """Return an adjoint of the value, flat and of the point's dtype."""
+    return _flat(
+        u, point, layer.facts(point.shape).outputs, f"u has shape {{}}, but the value of {layer.name} has {{}}"
+    )
+
+
+def _flat(values: ArrayLike, like: Array, shape: Shape, problem: str) -> Array:
+    given = np.asarray(values, like.dtype, order="C")
+    if given.shape != shape:
+        raise SizeError(problem.format(given.shape, shape), "give an array of that shape")
+    return given.reshape(-1)
 
 
 def refuse(expected: str, /) -> NoReturn:

@@ -6,8 +6,8 @@ from typing import Any, Final, final
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.execution.operation import VALUE, LocalFacts, OperationFacts, Shape
-from jacchain.execution.source import Borrowed, Computed, MatrixFree
+from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
+from jacchain.execution.source import Bent, Borrowed, Computed, Curved, MatrixFree, SourceCurvature
 from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.layer import Layer, converted
 
@@ -64,6 +64,7 @@ class LayerOperation:
             view="reshape" if facts.is_view else "",
             in_place=(0,) if facts.value_in_place else (),
             scratch=facts.value_scratch + size,
+            curvatures=None if facts.curvature is None else tuple(_curved(one, size) for one in facts.curvature),
         )
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
@@ -105,6 +106,42 @@ class LayerOperation:
             raise AssertionError(f"{self.name} has no adjoints of its own")
         x, copied = _held(kernels, xs[0])
         return (*refreshed, *copied, *layer.adjoint_calls(kernels, x, u, out))
+
+    def curvature_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls that write the layer's u·∂²f."""
+        if not out.arrays:
+            return ()
+        layer, refreshed = converted(self.layer, u.dtype)
+        assert isinstance(layer, Curved), f"{self.name} has no curvature to compute"
+        x, copied, rest = _contiguous(kernels, xs[0], scratch)
+        return (*refreshed, *copied, *layer.curvature_calls(kernels, x, y, u, out, rest))
+
+    def curvature_views(self, _pair: tuple[int, int], _u: Array, /) -> Arrays:
+        """Return nothing, which is never asked for: no layer has its adjoint as its curvature."""
+        raise AssertionError(f"{self.name} has no view as its curvature")
+
+    def bend_calls(
+        self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
+    ) -> Calls:
+        """Return the calls that write the layer's (u·∂²f) v without the matrix."""
+        layer, refreshed = converted(self.layer, u.dtype)
+        assert isinstance(layer, Bent), f"{self.name} does not apply its curvature without forming it"
+        x, copied = _held(kernels, xs[0])
+        return (*refreshed, *copied, *layer.bend_calls(kernels, x, y, u, v, out))
+
+
+def _curved(found: SourceCurvature, size: int) -> CurvatureFacts:
+    """Return the facts for the only pair of inputs, with room for a copy of the input."""
+    return CurvatureFacts(
+        first=0,
+        second=0,
+        structure=found.structure,
+        reads=READS[found.reads],
+        applies=found.applies,
+        scratch=found.scratch + size,
+    )
 
 
 def _has_parameters(layer: Layer) -> bool:

@@ -1,4 +1,4 @@
-"""Linear layers: their local Jacobian is the parameter itself, an identity or ones."""
+"""Linear layers: their local Jacobian is the parameter itself, an identity or ones, and their curvature zero."""
 
 from dataclasses import dataclass
 from math import prod
@@ -43,7 +43,7 @@ class Linear(Layer):
         m, n = self.weight.shape
         if shape != (n,):
             refuse(counted(n, "input"))
-        return Facts(inputs=shape, outputs=(m,), link=Link(n, m, name=self.name), reads="", borrowed=True)
+        return Facts(inputs=shape, outputs=(m,), link=Link(n, m, name=self.name), reads="", borrowed=True, curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for W x."""
@@ -84,7 +84,7 @@ class LeftMultiply(Layer):
         columns = shape[1]
         structure = kronecker(Dense(m, n), Identity(columns))
         link = Link(n * columns, m * columns, structure=structure, name=self.name)
-        return Facts(inputs=shape, outputs=(m, columns), link=link, reads="", borrowed=True)
+        return Facts(inputs=shape, outputs=(m, columns), link=link, reads="", borrowed=True, curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for W S."""
@@ -126,7 +126,7 @@ class RightMultiply(Layer):
         structure = kronecker(Identity(rows), Dense(q, n))
         link = Link(rows * n, rows * q, structure=structure, name=self.name)
         # A single row makes the local Jacobian plain Xᵀ, which must be contiguous and so is written anew.
-        return Facts(inputs=shape, outputs=(rows, q), link=link, reads="", borrowed=rows > 1)
+        return Facts(inputs=shape, outputs=(rows, q), link=link, reads="", borrowed=rows > 1, curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for S X."""
@@ -167,7 +167,7 @@ class Bias(Layer):
             refuse(f"a shape that {self.bias.shape} broadcasts to")
         size = prod(shape)
         link = Link(size, size, structure=Identity(size), name=self.name)
-        return Facts(inputs=shape, outputs=shape, link=link, reads="", value_in_place=True)
+        return Facts(inputs=shape, outputs=shape, link=link, reads="", value_in_place=True, curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for S + b."""
@@ -203,7 +203,7 @@ class Reshape(Layer):
             refuse(f"{'a multiple of ' if -1 in self.shape else ''}{known} numbers")
         outputs = tuple(size // known if n == -1 else n for n in self.shape)
         link = Link(size, size, structure=Identity(size), name=self.name)
-        return Facts(inputs=shape, outputs=outputs, link=link, reads="", is_view=True)
+        return Facts(inputs=shape, outputs=outputs, link=link, reads="", is_view=True, curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls that copy the numbers."""
@@ -244,7 +244,7 @@ class Sum(Layer):
         size, structure = prod(shape), sums(grouped((before, along, after), (1,), self.name))
         outputs = () if self.axis is None else tuple(n for k, n in enumerate(shape) if k != self.axis % len(shape))
         link = Link(size, size // along, structure=structure, name=self.name)
-        return Facts(inputs=shape, outputs=outputs, link=link, reads="")
+        return Facts(inputs=shape, outputs=outputs, link=link, reads="", curvature=())
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for the sum."""

@@ -6,11 +6,11 @@ from typing import Literal, final
 
 from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense
+from jacchain.algebra.structure import Dense, Diagonal
 from jacchain.errors import OptionError
-from jacchain.execution.source import Facts, Shape
+from jacchain.execution.source import Facts, Shape, SourceCurvature
 from jacchain.model.layer import Layer, as_parameter, constant, described, refuse
-from jacchain.model.linear import as_axis
+from jacchain.model.linear import around, as_axis
 from jacchain.model.primitives import softmax
 from jacchain.model.primitives.softmax import distributions
 from jacchain.planning.link import Link
@@ -39,7 +39,19 @@ class Softmax(Layer):
             refuse(f"at least {self.axis + 1 if self.axis >= 0 else -self.axis} axes")
         size, groups = prod(shape), prod(shape) // shape[self.axis]
         link = Link(size, size, structure=distributions(shape, self.axis), name=self.name)
-        return Facts(inputs=shape, outputs=shape, link=link, reads="y", value_in_place=True, value_scratch=groups)
+        curved = softmax.Softmax(self.axis).facts((shape,)).curvatures
+        return Facts(
+            inputs=shape,
+            outputs=shape,
+            link=link,
+            reads="y",
+            value_in_place=True,
+            value_scratch=groups,
+            curvature=tuple(
+                SourceCurvature(structure=one.structure, reads="y", applies=True, scratch=one.scratch)
+                for one in curved or ()
+            ),
+        )
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the exponentials of x less its maximum, and their division by their sum."""
@@ -48,6 +60,14 @@ class Softmax(Layer):
     def local_calls(self, kernels: Kernels, x: Array, y: Array, out: Operand, scratch: Array, /) -> Calls:
         """Return the calls for diag(y) - y yᵀ in every block."""
         return softmax.Softmax(self.axis).local_calls(kernels, 0, (x,), y, out, scratch)
+
+    def curvature_calls(self, kernels: Kernels, x: Array, y: Array, u: Array, out: Operand, scratch: Array, /) -> Calls:
+        """Return the calls for diag(g) - g yᵀ - y gᵀ with g = y (u - u·y), in every block."""
+        return softmax.Softmax(self.axis).curvature_calls(kernels, (0, 0), (x,), y, u, out, scratch)
+
+    def bend_calls(self, kernels: Kernels, x: Array, y: Array, u: Array, v: Array, out: Array, /) -> Calls:
+        """Return the calls for g v - g (y·v) - y (g·v), for each distribution."""
+        return softmax.Softmax(self.axis).bend_calls(kernels, (0, 0), (x,), y, u, v, out)
 
 
 @final
@@ -73,7 +93,8 @@ class MeanSquaredError(Layer):
 
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the input has the target's shape."""
-        return _loss_facts(self, self.target, shape, in_place="x")
+        curvature = SourceCurvature(structure=Diagonal(prod(shape)), reads="")
+        return _loss_facts(self, self.target, shape, curvature, in_place="x")
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the mean square."""
@@ -88,6 +109,13 @@ class MeanSquaredError(Layer):
         """Return the calls for 2 (S - T) / size."""
         xp, gap = kernels.xp, out.arrays[0].reshape(x.shape)
         return ((xp.subtract, (x, self.target, gap)), (xp.multiply, (gap, constant(kernels, 2 / x.size, x), gap)))
+
+    def curvature_calls(
+        self, kernels: Kernels, _x: Array, _y: Array, u: Array, out: Operand, _scratch: Array, /
+    ) -> Calls:
+        """Return the call for 2u / size in every place of the diagonal."""
+        (diagonal,) = out.arrays
+        return ((kernels.xp.multiply, (u, constant(kernels, 2 / diagonal.size, u), diagonal)),)
 
 
 @final
@@ -130,7 +158,11 @@ class CrossEntropy(Layer):
     def facts(self, shape: Shape, /) -> Facts:
         """Return facts: the input has the target's shape."""
         groups = 2 * self._count if self.logits else 0
-        return _loss_facts(self, self.target, shape, in_place="", groups=groups)
+        curvature = SourceCurvature(structure=Diagonal(prod(shape)))
+        if self.logits:
+            blocks = distributions(self.target.shape, self.axis)
+            curvature = SourceCurvature(structure=blocks, applies=True, scratch=self.target.size + groups)
+        return _loss_facts(self, self.target, shape, curvature, in_place="", groups=groups)
 
     def value_calls(self, kernels: Kernels, x: Array, y: Array, scratch: Array, /) -> Calls:
         """Return the calls for the averaged sum."""
@@ -154,10 +186,8 @@ class CrossEntropy(Layer):
         """Return the calls for - T / P, or for softmax(x) ΣT - T, each averaged."""
         xp, t, gap = kernels.xp, self.target, out.arrays[0].reshape(x.shape)
         if not self.logits:
-            # T / (P + [T = 0]): a class that is not wanted adds nothing, even where its probability is 0
             return (
-                (xp.equal, (t, constant(kernels, 0, x), gap)),
-                (xp.add, (gap, x, gap)),
+                *self._wanted(kernels, x, gap),
                 (xp.divide, (t, gap, gap)),
                 (xp.multiply, (gap, constant(kernels, -1 / self._count, x), gap)),
             )
@@ -170,6 +200,63 @@ class CrossEntropy(Layer):
             (xp.subtract, (gap, t, gap)),
             (xp.multiply, (gap, constant(kernels, 1 / self._count, x), gap)),
         )
+
+    def curvature_calls(
+        self, kernels: Kernels, x: Array, _y: Array, u: Array, out: Operand, scratch: Array, /
+    ) -> Calls:
+        """Return the calls for u T / P², or with p = softmax(x) for u ΣT (diag(p) - p pᵀ), each averaged."""
+        xp = kernels.xp
+        if not self.logits:
+            diagonal = out.arrays[0].reshape(x.shape)
+            return (
+                *self._wanted(kernels, x, diagonal),
+                (xp.multiply, (diagonal, diagonal, diagonal)),
+                (xp.divide, (self.target, diagonal, diagonal)),
+                (xp.multiply, (diagonal, constant(kernels, 1 / self._count, x), diagonal)),
+                (xp.multiply, (diagonal, u, diagonal)),
+            )
+        chances = scratch[: x.size].reshape(x.shape)
+        top, weights = self._groups(scratch[x.size :])
+        before, along, after = around(x.shape, self.axis)
+        p, blocks = chances.reshape(before, along, after), out.arrays[0].reshape(before, along, after, along)
+        diagonal = xp.einsum("piqi->piq", blocks)  # of entries (p, i, q), j
+        return (
+            *self._weighted(kernels, x, u, chances, top, weights),
+            (xp.multiply, (p[:, :, :, None], p.swapaxes(1, 2)[:, None], blocks)),
+            (xp.negative, (blocks, blocks)),
+            (xp.add, (diagonal, p, diagonal)),
+            (xp.multiply, (blocks, weights.reshape(before, 1, after, 1), blocks)),
+        )
+
+    def bend_calls(self, kernels: Kernels, x: Array, _y: Array, u: Array, v: Array, out: Array, /) -> Calls:
+        """Return the calls for u ΣT (p v - p (p·v)), averaged."""
+        xp, along, out = kernels.xp, v.reshape(x.shape), out.reshape(x.shape)
+        chances = xp.empty(x.shape, x.dtype)
+        top, weights = self._groups(xp.empty(2 * self._count, x.dtype))
+        return (
+            *self._weighted(kernels, x, u, chances, top, weights),
+            (xp.multiply, (chances, along, out)),
+            (xp.sum, (out, self.axis, None, top, True)),
+            (xp.multiply, (chances, top, chances)),
+            (xp.subtract, (out, chances, out)),
+            (xp.multiply, (out, weights, out)),
+        )
+
+    def _weighted(self, kernels: Kernels, x: Array, u: Array, chances: Array, top: Array, weights: Array) -> Calls:
+        """Return the calls for `chances` = softmax(x) and `weights` = u ΣT, averaged, one for each distribution."""
+        xp = kernels.xp
+        return (
+            *_shifted_exponentials(kernels, x, self.axis, chances, top, weights),
+            (xp.divide, (chances, weights, chances)),
+            (xp.sum, (self.target, self.axis, None, weights, True)),
+            (xp.multiply, (weights, constant(kernels, 1 / self._count, x), weights)),
+            (xp.multiply, (weights, u, weights)),
+        )
+
+    def _wanted(self, kernels: Kernels, x: Array, out: Array) -> Calls:
+        """Return the calls for P + [T = 0]: a class that is not wanted adds nothing, even where its P is 0."""
+        xp = kernels.xp
+        return ((xp.equal, (self.target, constant(kernels, 0, x), out)), (xp.add, (out, x, out)))
 
     def _groups(self, scratch: Array) -> tuple[Array, Array]:
         """Return two pieces of workspace with one number for each distribution."""
@@ -189,7 +276,15 @@ def _shifted_exponentials(kernels: Kernels, x: Array, axis: int, out: Array, top
     )
 
 
-def _loss_facts(layer: Layer, target: Array, shape: Shape, *, in_place: Literal["", "x"], groups: int = 0) -> Facts:
+def _loss_facts(
+    layer: Layer,
+    target: Array,
+    shape: Shape,
+    curvature: SourceCurvature,
+    *,
+    in_place: Literal["", "x"],
+    groups: int = 0,
+) -> Facts:
     if shape != target.shape:
         refuse(described(target.shape))
     size = prod(shape)
@@ -201,4 +296,5 @@ def _loss_facts(layer: Layer, target: Array, shape: Shape, *, in_place: Literal[
         local_in_place=in_place,
         value_scratch=size + groups,
         local_scratch=groups,
+        curvature=(curvature,),
     )

@@ -10,7 +10,8 @@ import numpy as np
 from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.expression import Expression
-from jacchain.model.scan_operation import Scan, Source
+from jacchain.model.scan_layout import Source
+from jacchain.model.scan_operation import Scan
 from jacchain.model.trace import Tracer, trace
 from jacchain.model.tree import Tree, flatten
 from jacchain.planning.link import as_size

@@ -1,6 +1,5 @@
 """The product of a Hessian with one vector: two sweeps forwards and two backwards, whatever the sizes."""
 
-from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from typing import NamedTuple, final
 
@@ -10,6 +9,7 @@ from jacchain.algebra.structure import Dense, Identity, Structure, is_unit
 from jacchain.planning.graph import Vertex
 from jacchain.planning.node import Add, Adjoint, Bend, Local, Multiply, SecondNode, Seed, Tangent
 from jacchain.planning.second.ladder import Ladder
+from jacchain.planning.second.storage import read
 
 
 class HessianProduct(NamedTuple):
@@ -143,7 +143,7 @@ def _pruned(nodes: list[SecondNode], roots: list[int | None]) -> HessianProduct:
     needed = {root for root in roots if root is not None}
     for k in reversed(range(len(nodes))):
         if k in needed:
-            needed.update(reads(nodes[k]))
+            needed.update(read(nodes[k]))
     numbers: dict[int, int] = {}
     known: dict[SecondNode, int] = {}
     kept: list[SecondNode] = []
@@ -156,15 +156,18 @@ def _pruned(nodes: list[SecondNode], roots: list[int | None]) -> HessianProduct:
     return HessianProduct(tuple(kept), tuple(None if root is None else numbers[root] for root in roots))
 
 
-OPERANDS = ("left", "right", "adjoint", "tangent", "operand", "middle", "factor")
-"""What the fields of nodes are called that are numbers of earlier nodes."""
-
-
-def reads(node: SecondNode, /) -> Iterable[int]:
-    """Return the numbers of the nodes that a node reads."""
-    return [getattr(node, name) for name in node._fields if name in OPERANDS]
-
-
 def renumbered(node: SecondNode, numbers: dict[int, int], /) -> SecondNode:
     """Return a node that reads others by new numbers."""
-    return node._replace(**{name: numbers[getattr(node, name)] for name in node._fields if name in OPERANDS})
+    match node:
+        case Multiply(left, right) | Add(left, right):
+            return node._replace(left=numbers[left], right=numbers[right])
+        case Tangent(_, right):
+            return node._replace(right=numbers[right])
+        case Adjoint(left):
+            return node._replace(left=numbers[left])
+        case Bend(_, adjoint, tangent):
+            return node._replace(adjoint=numbers[adjoint], tangent=numbers[tangent])
+        case Local() | Seed():
+            return node
+        case _:
+            raise AssertionError(f"{node} is no step of a product with a vector")
