@@ -16,7 +16,13 @@ from jacchain.planning.planner import PLANNERS, as_chain
 
 USAGE: Final = 2
 
-ALL_PLANNERS: Final = tuple(dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS]))
+SECOND_ORDERS: Final = (
+    *("forward_over_forward", "forward_over_reverse", "reverse_over_forward", "reverse_over_reverse"),
+    *("edge_pushing", "waist", "optimal", "exhaustive"),
+)
+"""The planners of Hessians of chains, whose module is loaded only where one is planned."""
+
+ALL_PLANNERS: Final = tuple(dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_ORDERS]))
 
 
 class _WithExamples:
@@ -128,6 +134,12 @@ def _memory(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
         return None if text is None else as_bytes(text)
 
 
+def _order(_ctx: click.Context, _option: click.Parameter, order: int | None) -> int | None:
+    if order not in (None, 1, 2):
+        raise CommandLineError(f"--order is {order}", "give 1 for Jacobians, or 2 for the Hessian of a chain")
+    return order
+
+
 def dims(help_text: str) -> Callable[[Any], Any]:
     """Return the option of sizes."""
     return click.option("--dims", callback=_sizes, metavar="D0,D1,...", help=help_text)
@@ -140,10 +152,20 @@ def planner() -> Callable[[Any], Any]:
         metavar="NAME",
         callback=_planner,
         shell_complete=completing(*ALL_PLANNERS),
-        help=f"One of {', '.join(PLANNERS)}; for a graph that branches {', '.join(GRAPH_PLANNERS)}.  "
-        "[default: optimal; auto]",
+        help=f"One of {', '.join(PLANNERS)}; for a graph that branches {', '.join(GRAPH_PLANNERS)}; "
+        f"with --order 2 {', '.join(SECOND_ORDERS)}.  [default: optimal; auto]",
     )
 
+
+ORDERS: Final = together(
+    click.option(
+        "--order", type=int, metavar="K", callback=_order, help="Plan Jacobians (1), or the Hessian of a chain (2)."
+    ),
+    click.option(
+        "--both-halves", is_flag=True, default=None, help="Of a Hessian: make both halves of what is symmetric."
+    ),
+)
+"""The options of the order of derivatives."""
 
 SEEDS: Final = together(
     click.option("--tangents", type=int, metavar="P", callback=_seeds, help="Plan the product with P tangents."),

@@ -4,6 +4,7 @@ from jacchain.cli.command import Command, formats
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, styled
 from jacchain.cli.request import ChainComparison, GraphComparison, Request, requested
+from jacchain.cli.second import hessian_compared
 
 
 @main_group.command(
@@ -16,6 +17,7 @@ from jacchain.cli.request import ChainComparison, GraphComparison, Request, requ
         "jacchain compare chain.json --memory 64MiB --format csv",
         "jacchain compare chain.json --workers 4 --json",
         "jacchain compare graph.json --seconds 5",
+        "jacchain compare --dims 3,5,2,1,4,1 --order 2",
     ),
 )
 @requested
@@ -26,6 +28,9 @@ def compare_command(request: Request, form: str | None) -> None:
     Multiplications, their ratio to the least, the peak in bytes, the depth (steps that wait for one another), and
     with --workers the makespan. A planner that has no order under the limits is infeasible, for the reason below.
     """
+    if request.is_second:
+        echo(_hessian(request, form))
+        return
     found = request.compared()
     echo(_chain(found, form) if isinstance(found, ChainComparison) else _graph(found, form))
 
@@ -52,3 +57,20 @@ def _graph(found: GraphComparison, form: str | None) -> str:
             return graph_comparison_csv(found.rivals)
         case _:
             return styled(graph_comparison_text(*found))
+
+
+def _hessian(request: Request, form: str | None) -> str:
+    from jacchain.report.second.comparison import (
+        hessian_comparison_csv,
+        hessian_comparison_json,
+        hessian_comparison_text,
+    )
+
+    chain, rivals = hessian_compared(request)
+    match form:
+        case "json":
+            return hessian_comparison_json(chain, rivals)
+        case "csv":
+            return hessian_comparison_csv(rivals)
+        case _:
+            return styled(hessian_comparison_text(chain, rivals))

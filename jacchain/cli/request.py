@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
 
 import click
 
-from jacchain.cli.command import LIMITS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, together
+from jacchain.cli.command import LIMITS, ORDERS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, together
 from jacchain.errors import FileError
 from jacchain.planning.comparison import Rival, compare_planners
 from jacchain.planning.elimination.chained import is_path
@@ -18,7 +18,10 @@ from jacchain.planning.graph import Chain, Graph, seeded
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import as_chain, plan
 
-P = TypeVar("P", Plan, GraphPlan)
+if TYPE_CHECKING:
+    from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
+
+P = TypeVar("P", Plan, GraphPlan, "ChainHessianPlan")
 
 
 @final
@@ -52,10 +55,13 @@ class Request(NamedTuple):
     seconds: float | None
     seed: int | None
     unit_free: bool | None
+    order: int | None
+    both_halves: bool | None
 
     def planned(self, planner: str | None, content: bytes | None = None, /) -> Plan | GraphPlan:
         """Return a planner's plan of the chain or graph, whose file may have been read already."""
-        problem = self._problem(content)
+        self._refuse_second()
+        problem = self.problem(content)
         asked = partial(
             plan,
             planner=planner,
@@ -72,20 +78,21 @@ class Request(NamedTuple):
         with as_usage():
             return asked(problem)
 
-    def planned_or_read(self, planner: str | None, /) -> Plan | GraphPlan:
+    def planned_or_read(self, planner: str | None, content: bytes | None = None, /) -> Plan | GraphPlan:
         """Return the plan of a plan file as it stands, or a planner's plan of a chain or graph."""
         if self.file is None:
             return self.planned(planner)
-        content = read(self.file)
+        content = read(self.file) if content is None else content
         return self._read(content, planner) or self.planned(planner, content)
 
     def eliminated(self, planner: str | None, /) -> GraphPlan:
         """Return the plan of a graph, be it a path, as an order of elimination."""
+        self._refuse_second()
         content = None if self.file is None else read(self.file)
         found = None if content is None else self._read(content, planner)
         if isinstance(found, GraphPlan):
             return found
-        problem = None if found is not None else self._problem(content)
+        problem = None if found is not None else self.problem(content)
         if not isinstance(problem, Graph):
             raise CommandLineError(
                 "a chain where a graph is drawn", "give a graph's file, or draw the tree of the chain"
@@ -103,7 +110,8 @@ class Request(NamedTuple):
 
     def compared(self) -> ChainComparison | GraphComparison:
         """Return the chain or graph that is planned, and what every planner makes of it."""
-        problem = self._problem()
+        self._refuse_second()
+        problem = self.problem()
         if isinstance(problem, Graph) and (self.unit_free or not is_path(problem)):
             with as_usage():
                 refuse_options(self._of_chains)
@@ -138,7 +146,8 @@ class Request(NamedTuple):
         for name, value in (("--memory", self.memory), ("--workers", self.workers), ("--chunk-size", self.chunk_size)):
             if value is not None:
                 raise CommandLineError(f"{name} where all memory limits are tried", f"leave out {name}")
-        problem = self._problem()
+        self._refuse_second()
+        problem = self.problem()
         with as_usage():
             return tradeoff(
                 as_chain(problem),
@@ -153,6 +162,11 @@ class Request(NamedTuple):
         """Whether the file is a graph, or the plan of one."""
         content = b"" if self.file in (None, "-") else read(self.file or "")
         return _is_graph(content) or _schema(content).startswith("jacchain.graph-plan/")
+
+    @property
+    def is_second(self) -> bool:
+        """Whether second derivatives are asked for."""
+        return self.order == 2
 
     @property
     def _seconds(self) -> float:
@@ -177,7 +191,8 @@ class Request(NamedTuple):
             )
         return plan_of(GraphPlan, file, content) if is_graph else plan_of(Plan, file, content)
 
-    def _problem(self, content: bytes | None = None, /) -> Chain | Graph:
+    def problem(self, content: bytes | None = None, /) -> Chain | Graph:
+        """Return the chain or graph that is to be planned, whose file may have been read already."""
         if (self.file is None) == (self.dims is None):
             raise CommandLineError(
                 "no chain to plan" if self.file is None else "a FILE and --dims together",
@@ -196,6 +211,13 @@ class Request(NamedTuple):
 
         self._refuse_searches()
         return chain_from_text(found, source=source)
+
+    def _refuse_second(self) -> None:
+        """Raise the error of what is for plans of order 2 alone, or of such a plan where there is none."""
+        if self.is_second:
+            raise CommandLineError("--order 2 for what shows plans of order 1", "leave out --order")
+        if self.both_halves is not None:
+            raise CommandLineError("--both-halves for a plan of order 1", "leave it out, or give --order 2")
 
     def _refuse_searches(self) -> None:
         """Raise the error of options that a chain has no use for."""
@@ -216,7 +238,7 @@ def requested(command: Callable[..., Any], /) -> Callable[..., Any]:
     called.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
     file = click.argument("file", required=False)
     sizes = dims("Sizes of the vertices of a dense chain.")
-    decorated: Callable[..., Any] = together(file, sizes, SEEDS, LIMITS, SEARCHES)(called)
+    decorated: Callable[..., Any] = together(file, sizes, ORDERS, SEEDS, LIMITS, SEARCHES)(called)
     return decorated
 
 
@@ -233,6 +255,11 @@ def read(file: str, /) -> bytes:
         raise FileError(
             f"cannot read {file}: {error.strerror}", "give the path of a file, or - to read it from a pipe"
         ) from None
+
+
+def is_hessian_plan(content: bytes | None, /) -> bool:
+    """Whether a file is the plan of a chain's Hessian."""
+    return content is not None and _schema(content).startswith("jacchain.hessian-plan/")
 
 
 def plan_of(kind: type[P], file: str, content: bytes, /) -> P:

@@ -75,6 +75,7 @@ class LinkEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     tape: int = 0
     borrowed: bool = False
     name: str | None = None
+    linear: bool = False
 
 
 class ChainEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -204,6 +205,7 @@ def link_of(entry: LinkEntry, /) -> Link:
         tape=entry.tape,
         borrowed=entry.borrowed,
         name=entry.name,
+        linear=entry.linear,
     )
 
 
@@ -247,6 +249,7 @@ def link_entry(link: Link) -> dict[str, Any]:
         tape=link.tape,
         borrowed=link.borrowed,
         name=link.name,
+        linear=link.linear,
     )
     found: dict[str, Any] = msgspec.to_builtins(entry)
     return found

@@ -42,6 +42,7 @@ class EdgeEntry(msgspec.Struct, forbid_unknown_fields=True):
     tape: int = 0
     borrowed: bool = False
     name: str | None = None
+    linear: bool = False
 
 
 class GraphEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,6 +120,7 @@ def _edge(entry: EdgeEntry, sizes: dict[Vertex, int]) -> Edge:
         tape=entry.tape,
         borrowed=entry.borrowed,
         name=entry.name,
+        linear=entry.linear,
     )
     return Edge(entry.tail, entry.head, link_of(link))
 

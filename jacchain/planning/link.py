@@ -66,6 +66,8 @@ class Link:
         Numbers that an adjoint must remember while it runs.
     borrowed : bool
         The local Jacobian exists already and does not depend on the point: it takes no memory of its own.
+    linear : bool
+        The map has no second derivative, as an identity or a negation has none; only plans of second order ask.
     name : str, optional
         How reports call the link.
 
@@ -91,6 +93,7 @@ class Link:
     tape: int = field(default=0, kw_only=True)
     borrowed: bool = field(default=False, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
+    linear: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -103,6 +106,8 @@ class Link:
             put(self, "tape", 0)
         if self.name is not None and not isinstance(self.name, str):
             raise OptionError(f"name {self.name!r} is no text", "give a string")
+        if not isinstance(self.linear, bool):
+            raise OptionError(f"linear is {self.linear!r}", "give True or False")
         if self.borrowed and (not self.is_explicit or self.accumulate_cost):
             cure = "what exists already is explicit and has no accumulate_cost"
             raise OptionError("the link is borrowed, but its local Jacobian has to be formed", cure)
@@ -134,6 +139,11 @@ class Link:
     def is_full(self) -> bool:
         """Whether the local Jacobian is dense once accumulated."""
         return self.structure is None or isinstance(self.structure, Dense)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the second derivative is zero: stated, or known of an identity or a negation."""
+        return self.linear or isinstance(self.structure, Identity | Negation)
 
     @property
     def local(self) -> Structure:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, overload
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.planning import sweep
@@ -25,6 +25,9 @@ from jacchain.planning.reason import Limited, limits_reason, reason
 from jacchain.planning.scheduling.scheduled import as_workers
 from jacchain.planning.scheduling.team import team, team_reason
 from jacchain.planning.windowed import LINKS, windowed
+
+if TYPE_CHECKING:  # planning of first order does not load that of second
+    from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
 
 Planner = Callable[[Chain], Draft]
 
@@ -56,6 +59,7 @@ def plan(
     problem: Chain | Iterable[int],
     /,
     *,
+    order: Literal[1] = 1,
     planner: str | None = None,
     tape_limit: int | None = None,
     memory: int | str | None = None,
@@ -75,6 +79,7 @@ def plan(
     problem: Graph,
     /,
     *,
+    order: Literal[1] = 1,
     planner: str | None = None,
     tape_limit: int | None = None,
     memory: int | str | None = None,
@@ -89,10 +94,25 @@ def plan(
 ) -> Plan | GraphPlan: ...
 
 
+@overload
 def plan(
     problem: Chain | Graph | Iterable[int],
     /,
     *,
+    order: Literal[2],
+    planner: str | None = None,
+    tangents: int | None = None,
+    adjoints: int | None = None,
+    symmetric: bool = True,
+    itemsize: int = 8,
+) -> "ChainHessianPlan": ...
+
+
+def plan(
+    problem: Chain | Graph | Iterable[int],
+    /,
+    *,
+    order: int = 1,
     planner: str | None = None,
     tape_limit: int | None = None,
     memory: int | str | None = None,
@@ -104,13 +124,18 @@ def plan(
     seconds: float = 1.0,
     seed: int = 0,
     unit_free: bool = False,
-) -> Plan | GraphPlan:
-    """Find an order in which to accumulate the Jacobian of a chain, or the Jacobians of a graph.
+    symmetric: bool = True,
+) -> "Plan | GraphPlan | ChainHessianPlan":
+    """Find an order in which to accumulate the Jacobian of a chain, the Jacobians of a graph, or a chain's Hessian.
 
     Parameters
     ----------
     problem : Chain, Graph, or iterable of int
         A chain of links, the sizes d_0 … d_n of dense links, or a graph.
+    order : int
+        1 for Jacobians; 2 for the second derivative of a chain, a tensor of d_n × d_0 × d_0, given those of its links.
+        For order 2 the planner is one of ``SECOND_CHAIN_PLANNERS``, "optimal" unless stated, tangents and adjoints are
+        V and U of U·H[V, V], and of the other options only `symmetric` and `itemsize` apply.
     planner : str, optional
         One of ``PLANNERS`` for chains, "optimal" unless stated; one of ``GRAPH_PLANNERS`` for graphs, "auto" unless
         stated. A graph in which one path joins the only request is planned as a chain if the planner is one of
@@ -136,11 +161,14 @@ def plan(
         Of that search.
     unit_free : bool
         Do not count products by an identity or a negation in a graph; a chain's identities are never counted.
+    symmetric : bool
+        Of order 2: compute one half of what is symmetric, and mirror it.
 
     Returns
     -------
-    Plan or GraphPlan
-        With exact cost, peak, baselines and the reason; a `GraphPlan` of a graph that is not planned as a chain.
+    Plan, GraphPlan or ChainHessianPlan
+        With exact cost, peak, baselines and the reason; a `GraphPlan` of a graph that is not planned as a chain, a
+        `ChainHessianPlan` of order 2.
 
     Raises
     ------
@@ -159,12 +187,21 @@ def plan(
     >>> small = plan([784, 256, 32, 256, 784], memory="4MB")
     >>> small.slicing, small.peak, small.flops
     (Slicing(axis='columns', size=49), 3795456, 32514048)
+    >>> plan([13, 16, 1], order=2).flops, plan([13, 16, 1], order=2).baselines["forward_over_forward"].flops
+    (6240, 8736)
     """
+    own: dict[str, object] = {"workers": workers, "chunk_size": chunk_size}
+    if _is_second(order):
+        own |= {"tape_limit": tape_limit, "memory": memory, "seconds": None if seconds == 1.0 else seconds}
+        own |= {"seed": seed or None, "unit_free": unit_free or None}
+        _refuse(own, "a plan of order 2 has no use for it")
+        return _second(as_chain(problem), planner, tangents, adjoints, symmetric, as_size(itemsize, "itemsize"))
+    _refuse({"symmetric": None if symmetric is True else symmetric}, "it is for plans of order 2")
     as_seconds(seconds), as_seed(seed)
     if not isinstance(unit_free, bool):
         raise OptionError(f"unit_free is {unit_free!r}", "give True or False")
     if isinstance(problem, Graph) and not (_is_chain(problem, planner) and not unit_free):
-        own = {"workers": workers, "chunk_size": chunk_size, "tangents": tangents, "adjoints": adjoints}
+        own |= {"tangents": tangents, "adjoints": adjoints}
         refuse_options({name: value for name, value in own.items() if value is not None})
         found = plan_graph(
             problem,
@@ -185,6 +222,30 @@ def plan(
         chunk_size,
         as_size(itemsize, "itemsize"),
     )
+
+
+def _is_second(order: object) -> bool:
+    """Whether a plan of order 2 is asked for."""
+    if isinstance(order, bool) or order not in (1, 2):
+        raise OptionError(f"order is {order!r}", "give 1 for Jacobians, or 2 for the Hessian of a chain")
+    return order == 2
+
+
+def _refuse(options: dict[str, object], why: str) -> None:
+    """Raise the error of the first option that is given."""
+    for name, value in options.items():
+        if value is not None:
+            raise OptionError(f"{name} is {value!r}", f"leave {name} out: {why}")
+
+
+def _second(
+    chain: Chain, planner: str | None, tangents: int | None, adjoints: int | None, symmetric: bool, itemsize: int
+) -> "ChainHessianPlan":
+    from jacchain.planning.second.chains.elementals import seeded_twice
+    from jacchain.planning.second.chains.planner import plan_chain_hessian
+
+    whole = seeded_twice(chain, tangents=tangents, adjoints=adjoints)
+    return plan_chain_hessian(whole, planner=planner or "optimal", symmetric=symmetric, itemsize=itemsize)
 
 
 def _is_chain(graph: Graph, planner: str | None) -> bool:

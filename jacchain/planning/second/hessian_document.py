@@ -1,4 +1,4 @@
-"""Plans of second order as documents of schema ``jacchain.hessian-plan/v1``, in JSON."""
+"""Plans of second order as documents of schema ``jacchain.ladder-plan/v1``, in JSON."""
 
 import json
 from typing import Any, Final, assert_never
@@ -21,11 +21,11 @@ from jacchain.planning.node import (
 from jacchain.planning.second.hessian_plan import HessianPlan
 from jacchain.planning.second.storage import read
 
-HESSIAN_PLAN_SCHEMA: Final = "jacchain.hessian-plan/v1"
+HESSIAN_PLAN_SCHEMA: Final = "jacchain.ladder-plan/v1"
 
 
 def hessian_plan_to_json(plan: HessianPlan, /) -> str:
-    """Return a plan as one JSON document of schema ``jacchain.hessian-plan/v1``.
+    """Return a plan as one JSON document of schema ``jacchain.ladder-plan/v1``.
 
     Steps name edges, curvatures and earlier steps by their numbers; results are one step or null for each pair of
     inputs, the first not after the second.

@@ -75,7 +75,7 @@ class HessianPlan:
     unit_free: bool = True
 
     def to_json(self) -> str:
-        """Return the plan as one JSON document of schema ``jacchain.hessian-plan/v1``."""
+        """Return the plan as one JSON document of schema ``jacchain.ladder-plan/v1``."""
         from jacchain.planning.second.hessian_document import hessian_plan_to_json
 
         return hessian_plan_to_json(self)

@@ -303,7 +303,7 @@ def test_a_plan_tells_how_it_was_found():
     assert text.startswith("optimal: ")
     assert "fewer multiplications than" in text
     document = json.loads(plan_second(ladder, gradient=True).to_json())
-    assert document["schema"] == "jacchain.hessian-plan/v1"
+    assert document["schema"] == "jacchain.ladder-plan/v1"
     assert document["flops"] == sum(step["flops"] for step in document["steps"])
     assert [len(document[name]) for name in ("results", "gradient", "curves")] == [1, 1, 5]
 
