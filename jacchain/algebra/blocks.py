@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm, stacked
 from jacchain.algebra.rule import Operand, Rule
 from jacchain.algebra.structure import (
     BlockDiagonal,
@@ -31,7 +31,7 @@ def _cost_blocks(left: BlockDiagonal, right: BlockDiagonal) -> int:
 
 def _block_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     shape = (left.structure.count, left.structure.block_rows, right.structure.block_columns)
-    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+    return (stacked(kernels, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
 def _repeats(matrix: Kronecker, count: int) -> bool:
@@ -49,7 +49,7 @@ def _cost_kronecker_block(_left: Kronecker, right: BlockDiagonal) -> int:
 
 def _kronecker_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     shape = (right.structure.count, left.structure.right.rows, right.structure.block_columns)
-    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+    return (stacked(kernels, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
 def _blocks_times_kronecker(left: BlockDiagonal, right: Kronecker) -> Structure:
@@ -62,7 +62,7 @@ def _cost_block_kronecker(left: BlockDiagonal, right: Kronecker) -> int:
 
 def _block_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     shape = (left.structure.count, left.structure.block_rows, right.structure.right.columns)
-    return ((kernels.matmul, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+    return (stacked(kernels, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
 
 
 def _factors_match(left: Kronecker, right: Kronecker) -> bool:

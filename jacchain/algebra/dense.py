@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm, stacked
 from jacchain.algebra.rule import Operand, Rule, full
 from jacchain.algebra.structure import BlockDiagonal, Dense, Sparse, csr_arrays, stored
 
@@ -27,18 +27,17 @@ def _cost_dense_times(left: Dense, right: BlockDiagonal | Sparse) -> int:
 def _block_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     blocks: BlockDiagonal = left.structure
     columns = right.structure.columns
-    stacked = right.arrays[0].reshape(blocks.count, blocks.block_columns, columns)
-    return (
-        (kernels.matmul, (left.arrays[0], stacked, out.arrays[0].reshape(blocks.count, blocks.block_rows, columns))),
-    )
+    stack = right.arrays[0].reshape(blocks.count, blocks.block_columns, columns)
+    target = out.arrays[0].reshape(blocks.count, blocks.block_rows, columns)
+    return (stacked(kernels, (left.arrays[0], stack, target)),)
 
 
 def _dense_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     blocks: BlockDiagonal = right.structure
     rows = left.structure.rows
-    stacked = left.arrays[0].reshape(rows, blocks.count, blocks.block_rows).swapaxes(0, 1)
+    stack = left.arrays[0].reshape(rows, blocks.count, blocks.block_rows).swapaxes(0, 1)
     target = out.arrays[0].reshape(rows, blocks.count, blocks.block_columns).swapaxes(0, 1)
-    return ((kernels.matmul, (stacked, right.arrays[0], target)),)
+    return (stacked(kernels, (stack, right.arrays[0], target)),)
 
 
 PANEL = 1 << 17

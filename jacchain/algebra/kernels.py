@@ -84,6 +84,14 @@ def gemm(kernels: Kernels, operands: tuple[Array, Array, Array], /) -> Call:
     return kernels.gemm(*operands), operands
 
 
+def stacked(kernels: Kernels, operands: tuple[Array, Array, Array], /) -> Call:
+    """Return the call that writes the products of two stacks of 2-D arrays into the third.
+
+    A column times a row sums over nothing, which an elementwise product does without starting BLAS for each.
+    """
+    return kernels.multiply if operands[0].shape[-1] == 1 else kernels.matmul, operands
+
+
 def run(calls: Calls, /) -> None:
     """Run calls in order."""
     for function, arguments in calls:

@@ -9,13 +9,16 @@ import click
 
 from jacchain.cli.command import Command, CommandLineError, as_usage, completing, dims, formats
 from jacchain.cli.group import main_group
+from jacchain.cli.lagrangian import NonlinearRequest, nonlinear, run_lagrangian
 from jacchain.cli.output import echo, progress, styled
 from jacchain.cli.request import plan_of, read
 from jacchain.cli.train import TrainingRequest, run_training, trainable
+from jacchain.cli.wine_hessian import WineHessianRequest, run_wine_hessian
 from jacchain.errors import CheckError, unknown_name
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS
+from jacchain.planning.second.planners import SECOND_PLANNERS
 
 if TYPE_CHECKING:
     from jacchain.algebra.kernels import Array
@@ -36,13 +39,16 @@ if TYPE_CHECKING:
         "jacchain run --plan plan.json --check     a plan, on random links",
         "jacchain run chain --dims 9,2,9 --plan plan.json",
         "jacchain run wine --train --plot losses.png",
+        "jacchain run wine-hessian --planner edge_pushing --check",
+        "jacchain run wine-hessian --train",
+        "jacchain run lagrangian --problem cartpole --n 50 --check",
     ),
 )
 @click.argument(
     "workload",
     required=False,
-    metavar="wine|autoencoder|chain",
-    shell_complete=completing("wine", "autoencoder", "chain"),
+    metavar="wine|autoencoder|chain|wine-hessian|lagrangian",
+    shell_complete=completing("wine", "autoencoder", "chain", "wine-hessian", "lagrangian"),
 )
 @click.option("--plan", "plan_file", metavar="FILE", help="Run the order of a plan that jacchain plan -o has written.")
 @click.option("--hidden", type=int, metavar="H", help="Hidden units of wine.  [default: 16]")
@@ -58,9 +64,11 @@ if TYPE_CHECKING:
 @click.option(
     "--planner",
     metavar="NAME",
-    shell_complete=completing(*dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS])),
-    help=f"One of {', '.join(PLANNERS)}; with --train, one of {', '.join(GRAPH_PLANNERS)}.",
+    shell_complete=completing(*dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_PLANNERS])),
+    help=f"One of {', '.join(PLANNERS)}; with --train, one of {', '.join(GRAPH_PLANNERS)}; "
+    f"of wine-hessian and lagrangian, one of {', '.join(SECOND_PLANNERS)}.",
 )
+@nonlinear
 @trainable
 @formats("text", "json")
 def run_command(
@@ -73,13 +81,25 @@ def run_command(
     check: bool,
     planner: str | None,
     training: TrainingRequest,
+    program: NonlinearRequest,
     form: str | None,
 ) -> None:
     """Run a built-in problem by a planner, or the order of a plan, beside forward and reverse mode, timed in turn.
 
     With --plan and no problem, the order runs on random links of the plan's own sizes, structures and costs. With
-    --train, a network is trained on three quarters of the wines, and tried on the others.
+    --train, a network is trained on three quarters of the wines, and tried on the others. Of wine-hessian, the
+    second derivatives by all weights are computed, or with --train used for Newton steps. Of lagrangian, the functions
+    and their sparse first and second derivatives are timed, and pounce solves the problem where it is installed.
     """
+    if workload == "lagrangian":
+        _expect_nothing_else(training, plan_file=plan_file, hidden=hidden, dims=dims, dtype=dtype)
+        run_lagrangian(program, planner, seed, form, check=check)
+        return
+    program.refuse()
+    if workload == "wine-hessian":
+        asked = WineHessianRequest(hidden, seed, dtype, planner)
+        run_wine_hessian(asked, training, form, check=check, plan_file=plan_file, dims=dims)
+        return
     if training.train:
         _expect_wine(workload, plan_file, dims)
         settings = training.settings(hidden=hidden, seed=seed, dtype=dtype, planner=planner)
@@ -103,6 +123,17 @@ def run_command(
         elif given is not None:
             problem = _replayed(given, Settings(hidden, dims, seed, dtype))
     _show(problem, planner or "optimal", given, check, form)
+
+
+def _expect_nothing_else(training: TrainingRequest, **given: object) -> None:
+    """Refuse what a nonlinear program does not have."""
+    for name, value in given.items():
+        if value is not None:
+            option = "--plan" if name == "plan_file" else f"--{name}"
+            raise CommandLineError(f"{option} with lagrangian", f"leave out {option}; --problem and --n choose it")
+    if training.train:
+        raise CommandLineError("--train with lagrangian", "train on wine: run wine --train")
+    training.refuse()
 
 
 def _expect_wine(workload: str | None, plan_file: str | None, dims: list[int] | None) -> None:

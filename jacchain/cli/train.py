@@ -31,6 +31,13 @@ class TrainingRequest(NamedTuple):
         chosen = {name: getattr(self, name) for name in ("epochs", "optimizer", "rate", "loss", "layout")}
         return TrainingSettings()._replace(**{k: v for k, v in {**chosen, **others}.items() if v is not None})
 
+    def refuse_for(self, problem: str, /) -> None:
+        """Raise the error of options that the training of another problem does not have."""
+        for name in ("optimizer", "rate", "loss", "layout", "plot"):
+            if getattr(self, name) is not None:
+                option = "--lr" if name == "rate" else f"--{name}"
+                raise CommandLineError(f"{option} with {problem}", f"leave out {option}, or train on wine")
+
     def refuse(self) -> None:
         """Raise the error of options that are for training only."""
         for name in ("epochs", "optimizer", "rate", "loss", "layout", "plot"):

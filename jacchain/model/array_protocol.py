@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jacchain.errors import NameUnknownError, TraceError
 from jacchain.execution.operation import Operation, Shape
+from jacchain.model.level import Level
 from jacchain.model.numpy_dispatch import call_function, call_ufunc, refuse_dtype, table
 
 Asked = Literal["bool", "int", "float", "array", "index"]
@@ -88,6 +89,19 @@ class Overloaded(ABC):
     @abstractmethod
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
         """Return the numbers, or raise a TraceError where they are not known or must not be lost."""
+
+    @property
+    @abstractmethod
+    def _level(self) -> Level:
+        """Of values of different levels, the one of the highest takes the others as constants."""
+
+    @abstractmethod
+    def _lifted(self, operand: "Overloaded", /) -> "Overloaded":
+        """Return a value of a lower level as a constant like self, or as it is where that cannot be."""
+
+    @abstractmethod
+    def _is_symbolic(self) -> bool:
+        """Return whether there are no numbers, only a record."""
 
     @final
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -312,11 +326,25 @@ def apply(operation: Operation, /, *operands: Any) -> Any:
 
 
 def lift(operands: Sequence[Any], /) -> list[Any]:
-    """Return operands, of which one at least is overloaded, with the others as constants like it."""
-    if all(isinstance(operand, Overloaded) for operand in operands):
-        return list(operands)
-    first = next(operand for operand in operands if isinstance(operand, Overloaded))
+    """Return operands, of which one at least is overloaded, with the others as constants like it.
+
+    Where several are, it is the one of the highest level: the derivative that was begun last.
+    """
+    overloaded = [operand for operand in operands if isinstance(operand, Overloaded)]
+    first = overloaded[0]
+    if len(overloaded) > 1:
+        levels = [operand._level for operand in overloaded]
+        if levels.count(levels[0]) < len(levels):
+            first = overloaded[levels.index(max(levels))]
+            operands = [_lowered(first, x) if isinstance(x, Overloaded) else x for x in operands]
+        elif len(overloaded) == len(operands):
+            return overloaded
     return [x if isinstance(x, Overloaded) else _lifted(first, x) for x in operands]
+
+
+def _lowered(first: Overloaded, operand: Overloaded) -> Overloaded:
+    """Return an overloaded value as one of the level of another."""
+    return operand if operand._level == first._level else first._lifted(operand)
 
 
 def _lifted(first: Overloaded, operand: Any) -> Any:

@@ -1,9 +1,7 @@
 """Dual numbers: values that carry their tangents along."""
 
-import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +12,12 @@ from jacchain.execution.operation import Operation, Shape
 from jacchain.model.array_protocol import Asked, Overloaded, may_be_numbers
 from jacchain.model.expression import evaluated
 from jacchain.model.layer import as_point
+from jacchain.model.level import LITERAL, Level, deeper, fresh_level
 from jacchain.model.local_jacobian import local_jacobian
 from jacchain.model.mask import as_mask, is_comparison
+from jacchain.model.number_formulas import is_number, number_formulas
 from jacchain.model.primitives.elementwise import ElementwisePrimitive
-from jacchain.model.primitives.unary import Absolute, Power
+from jacchain.model.propagation import added, applied, is_counting, pushed, shape_of
 from jacchain.model.substitution import substituted
 from jacchain.model.trace import as_float, real
 from jacchain.model.tree import flatten
@@ -29,11 +29,11 @@ class Dual(Overloaded):
 
     Parameters
     ----------
-    value : int, float or array
+    value : int, float, array, or another dual number or variable of a tape
         Python's numbers stay what they are, so that of integers ``+``, ``-``, ``*``, ``abs`` and powers by whole
         numbers from 0 on are exact, however large. Arrays are float32 or float64.
-    tangent : int, float or array
-        Of the value's shape; or of one axis more, the last, for several tangents at once.
+    tangent : int, float, array, or another dual number or variable of a tape
+        Of the value's shape; or of one axis more, the last, for several tangents at once, which are plain arrays.
 
     Raises
     ------
@@ -50,6 +50,10 @@ class Dual(Overloaded):
     the tangents too; ``numpy.equal`` does not. At a kink a branch decides: ``x if x >= 0 else -x`` has slope 1 at 0,
     and ``x if x > 0 else -x`` slope -1. ``abs(x)`` has slope 0 there, the choice of `primitives.unary.Absolute`.
 
+    A dual number of dual numbers carries derivatives of derivatives: (a + bε) + (c + dε)ε′ with ε² = ε′² = 0, and d
+    is the second derivative where b and c are 1. To it, a dual number of plain numbers is a constant in ε′. All dual
+    numbers of plain numbers share one ε: for a derivative within a derivative use `dual_jvp`, which takes a new ε.
+
     Examples
     --------
     >>> -Dual(1, 2) * Dual(3, 4)
@@ -59,19 +63,24 @@ class Dual(Overloaded):
     (1.0, -1.0)
     >>> np.sum(np.sin(Dual([0.0, 0.0], [1.0, 2.0])))
     Dual(0.0, 3.0)
+    >>> Dual(Dual(5, 1), Dual(1, 0)) ** 3
+    Dual(Dual(125, 75), Dual(75, 30))
     """
 
-    __slots__ = ("_tangent", "_value")
+    __slots__ = ("_at", "_tangent", "_value")
 
     _value: Any
     _tangent: Any
     """None for what depends on nothing."""
+    _at: Level
 
     def __init__(self, value: Any, tangent: Any) -> None:
-        if isinstance(value, Dual) or isinstance(tangent, Dual):
-            raise OptionError("a dual number of dual numbers", "give numbers or arrays: one order is carried along")
-        self._value, self._tangent = value, tangent
-        if _is_number(value) and _is_number(tangent):
+        self._value, self._tangent, self._at = value, tangent, LITERAL
+        if is_number(value) and is_number(tangent):
+            return
+        if isinstance(value, Overloaded) or isinstance(tangent, Overloaded):
+            self._value, self._tangent = _parts_that_fit(value, tangent)
+            self._at = deeper(max(part._level for part in (value, tangent) if isinstance(part, Overloaded)))
             return
         self._value = np.array(as_point(_float(value, "the value of a Dual"), "the value of a Dual"))
         tangents = as_point(_float(tangent, "the tangent of a Dual"), "the tangent of a Dual")
@@ -86,33 +95,35 @@ class Dual(Overloaded):
 
     @property
     def value(self) -> Any:
-        """The value: a number or an array."""
-        return self._value if _is_number(self._value) else self._value[()]
+        """The value: a number or an array, or what the dual number was made of."""
+        return _public(self._value)
 
     @property
     def tangent(self) -> Any:
         """The tangent, or several along the last axis."""
         if self._tangent is None:
-            return np.zeros_like(self._value)[()]
-        return self._tangent if _is_number(self._tangent) else self._tangent[()]
+            return 0 if is_number(self._value) else np.zeros(self.shape, self.dtype)[()]
+        return _public(self._tangent)
 
     @property
     def shape(self) -> Shape:
         """The length of every axis of the value."""
-        return () if _is_number(self._value) else tuple(self._value.shape)
+        return shape_of(self._value)
 
     @property
     def dtype(self) -> "np.dtype[Any]":
         """float32 or float64; Python's numbers count as float64."""
-        return np.dtype(float) if _is_number(self._value) else self._value.dtype
+        return np.dtype(float) if is_number(self._value) else self._value.dtype
 
     def __eq__(self, other: object) -> Any:
         """Return where values are equal and, if the other is dual too, tangents; nothing else equals a dual."""
         if not may_be_numbers(other):
             return NotImplemented
         same = np.equal(self, other)  # type: ignore[call-overload]  # NumPy's annotations know no overloaded values
-        if not isinstance(other, Dual):
+        if not isinstance(other, Dual) or other._at != self._at:
             return same
+        if _is_nested(self, other):
+            return same & (self.tangent == other.tangent)
         count = _count((self, other))
         agree = np.all(np.equal(_stacked(self, count or 1), _stacked(other, count or 1)), axis=-1)
         return bool(same and agree) if np.ndim(agree) == 0 else same & agree
@@ -131,44 +142,78 @@ class Dual(Overloaded):
         return f"Dual({_shown(self.value)}, {_shown(self.tangent)})"
 
     def _apply(self, operation: Operation, operands: tuple[Overloaded, ...], /) -> Any:
-        duals = [_own(operation, operand) for operand in operands]
+        duals = [_own(self._at, operation, operand) for operand in operands]
+        if _is_nested(*duals) or is_counting():
+            return _parts_applied(self._at, operation, duals)
         found = _numbers_applied(operation, duals)
-        return _arrays_applied(operation, duals) if found is None else found
+        if found is None:
+            found = _arrays_applied(operation, duals)
+        if isinstance(found, Dual):
+            found._at = self._at
+        return found
 
     def _constant(self, numbers: NDArray[Any], /) -> "Dual":
-        if _is_number(self._value) and numbers.ndim == 0 and isinstance(number := numbers.item(), int | float):
-            return _dual(int(number) if isinstance(number, bool) else number, 0)
-        return _dual(np.array(real(numbers, "a constant"), self.dtype), None)
+        if self.ndim == 0 and self._is_of_number() and numbers.ndim == 0:
+            number = numbers.item()
+            if isinstance(number, int | float):
+                return _dual(int(number) if isinstance(number, bool) else number, None, self._at)
+        return _dual(np.array(real(numbers, "a constant"), self.dtype), None, self._at)
+
+    def _is_of_number(self) -> bool:
+        """Return whether the innermost value is a Python number."""
+        return self._value._is_of_number() if isinstance(self._value, Dual) else is_number(self._value)
 
     def _is_mask(self) -> bool:
         return False  # comparisons give plain booleans
 
     def _numbers(self, asked: Asked, /) -> NDArray[Any]:
-        if asked in ("float", "int", "array") and np.any(self.tangent):
+        tangent = self._tangent
+        if asked in ("float", "int", "array") and (isinstance(tangent, Overloaded) or np.any(self.tangent)):
             raise TraceError(
                 "plain numbers are asked of a Dual (float(), math.sin, numpy.asarray), and its tangent would be lost",
                 "use NumPy's functions, join by numpy.stack, or take x.value and x.tangent",
             )
-        return np.asarray(self._value)
+        return self._value._numbers(asked) if isinstance(self._value, Overloaded) else np.asarray(self._value)
+
+    @property
+    def _level(self) -> Level:
+        return self._at
+
+    def _lifted(self, operand: Overloaded, /) -> Overloaded:
+        return _dual(operand, None, self._at)
+
+    def _is_symbolic(self) -> bool:
+        return any(isinstance(part, Overloaded) and part._is_symbolic() for part in (self._value, self._tangent))
 
 
-LARGEST_WHOLE_EXPONENT: Final = 1 << 16
-"""The largest exponent whose powers of integers stay exact; beyond, they might fill the memory, and are floats."""
-
-
-def _dual(value: Any, tangent: Any) -> Dual:
+def _dual(value: Any, tangent: Any, level: Level = LITERAL) -> Dual:
     """Return a dual number of parts that are known to fit."""
     found = object.__new__(Dual)
-    found._value, found._tangent = value, tangent
+    found._value, found._tangent, found._at = value, tangent, level
     for part in (value, tangent):
         if isinstance(part, np.ndarray):
             part.flags.writeable = False
     return found
 
 
-def _is_number(value: object) -> bool:
-    """Return whether something is a Python number, which stays one."""
-    return type(value) is int or type(value) is float
+def _public(part: Any) -> Any:
+    """Return an array without axes as a number of NumPy's."""
+    return part[()] if isinstance(part, np.ndarray) else part
+
+
+def _parts_that_fit(*parts: Any) -> tuple[Any, ...]:
+    """Return value and tangent of which one at least is overloaded, the other a number or an array."""
+    shapes = tuple(map(shape_of, parts))
+    if shapes[0] != shapes[1]:
+        cure = f"give shape {shapes[0]}; several tangents at once are for plain arrays"
+        raise SizeError(f"the tangent of a Dual has shape {shapes[1]}, but the value has shape {shapes[0]}", cure)
+    dtype = next(part.dtype for part in parts if isinstance(part, Overloaded))
+    is_plain = [not isinstance(part, Overloaded) and not is_number(part) for part in parts]
+    return tuple(np.array(real(x, "a part of a Dual"), dtype) if k else x for x, k in zip(parts, is_plain, strict=True))
+
+
+def _is_nested(*duals: Dual) -> bool:
+    return any(isinstance(part, Overloaded) for dual in duals for part in (dual._value, dual._tangent))
 
 
 def _float(values: Any, what: str) -> Any:
@@ -181,75 +226,42 @@ def _float(values: Any, what: str) -> Any:
 
 
 def _shown(part: Any) -> str:
-    return repr(part.item() if np.ndim(part) == 0 and hasattr(part, "item") else part)
+    return repr(part.item() if isinstance(part, np.ndarray | np.generic) and part.ndim == 0 else part)
 
 
-def _own(operation: Operation, operand: Overloaded) -> Dual:
-    if not isinstance(operand, Dual):
+def _own(level: Level, operation: Operation, operand: Overloaded) -> Dual:
+    if not isinstance(operand, Dual) or operand._at != level:
         raise TraceError(
             f"{operation.name} meets a Dual and {operand!r}", "do one thing at a time: trace, or use duals"
         )
     return operand
 
 
-class _Scalar(NamedTuple):
-    """An elementwise function of Python's numbers, and its partial derivatives, which also take the value.
-
-    A derivative that is a number is that everywhere; None is zero.
-    """
-
-    value: Callable[..., Any]
-    derivatives: tuple[Callable[..., Any] | int | None, ...]
-
-
-@lru_cache(maxsize=1 << 10)
-def _whole(operation: ElementwisePrimitive) -> _Scalar | None:
-    """Return the functions of integers that give integers of an operation that has formulas of floats; else None."""
-    match operation:
-        case Power(exponent) if exponent.is_integer() and 0 < exponent <= LARGEST_WHOLE_EXPONENT:
-            n = int(exponent)
-            return _Scalar(lambda x: x**n, (lambda x, _: n * x ** (n - 1),))
-        case Absolute(at_zero):
-            slope = int(at_zero) if float(at_zero).is_integer() else at_zero
-            return _Scalar(abs, (lambda x, _: (x > 0) - (x < 0) or slope,))
-    return None
-
-
-@lru_cache(maxsize=1 << 10)
-def _scalar(operation: ElementwisePrimitive) -> _Scalar | None:
-    """Return the functions of numbers of an elementwise primitive, or None where there are none."""
-    formulas = operation.formulas
-    names = formulas.arguments
-    source = operation.value_source(names)
-    if source is None:
-        return None
-    found: list[Callable[..., Any] | int | None] = []
-    for k, formula in enumerate(formulas.derivatives):
-        derivative = operation.derivative_source(k, names, "y")
-        match formula:
-            case None | "1" | "-1":
-                found.append(formula and int(formula))
-            case _ if derivative is None:
-                return None
-            case _:
-                found.append(_compiled(derivative, (*names, "y")))
-    return _Scalar(_compiled(source, names), tuple(found))
-
-
-def _compiled(source: str, names: Sequence[str]) -> Callable[..., Any]:
-    found: Callable[..., Any] = eval(f"lambda {', '.join(names)}: {source}", {"math": math})
-    return found
+def _parts_applied(level: Level, operation: Operation, duals: Sequence[Dual]) -> Any:
+    """Return the value of an operation on duals of any parts: its value, and its derivative's product, of the parts."""
+    values = [x._value for x in duals]
+    y = applied(operation, *values)
+    if is_comparison(operation):
+        return y
+    if _count(duals) is not None:
+        raise SizeError(
+            f"{operation.name} of dual numbers of dual numbers with several tangents each", "give one tangent at a time"
+        )
+    tangent = None
+    for k, x in enumerate(duals):
+        if x._tangent is not None:
+            tangent = added(tangent, pushed(operation, k, values, y, x._tangent))
+    return _dual(y, tangent, level)
 
 
 def _numbers_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
     """Return the value of an operation on Python's numbers; None where arrays are needed, as for NaN and infinity."""
     if not isinstance(operation, ElementwisePrimitive):
         return None
-    if not all(_is_number(x._value) and _is_number(x._tangent) for x in duals):
+    if not all(is_number(x._value) and (x._tangent is None or is_number(x._tangent)) for x in duals):
         return None
     values = [x._value for x in duals]
-    scalar = _whole(operation) if all(type(value) is int for value in values) else None
-    scalar = scalar or _scalar(operation)
+    scalar = number_formulas(operation, values)
     if scalar is None:
         return None
     try:
@@ -258,7 +270,7 @@ def _numbers_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
             return bool(y)
         tangent = 0
         for derivative, dual in zip(scalar.derivatives, duals, strict=True):
-            if derivative is not None and dual._tangent != 0:
+            if derivative is not None and dual._tangent:
                 slope = derivative(*values, y) if callable(derivative) else derivative
                 tangent += slope * dual._tangent
     except (ArithmeticError, ValueError):  # outside the function's domain, where NumPy has an answer
@@ -288,18 +300,18 @@ def _arrays_applied(operation: Operation, duals: Sequence[Dual]) -> Any:
 
 def _dtype(duals: Sequence[Dual]) -> "np.dtype[Any]":
     """Return the common dtype of the arrays; Python's numbers adapt to them."""
-    found = [x._value.dtype for x in duals if not _is_number(x._value)]
+    found = [x._value.dtype for x in duals if not is_number(x._value)]
     return np.result_type(*found) if found else np.dtype(float)
 
 
 def _moves(x: Dual) -> bool:
     """Return whether there is a tangent: none is carried for constants."""
-    return x._tangent is not None and not (_is_number(x._tangent) and x._tangent == 0)
+    return x._tangent is not None and not (is_number(x._tangent) and x._tangent == 0)
 
 
 def _count(duals: Sequence[Dual]) -> int | None:
     """Return how many tangents an additional axis has, or None where there is no such axis."""
-    axes = {np.shape(x._tangent)[x.ndim :] for x in duals if _moves(x)}
+    axes = {shape_of(x._tangent)[x.ndim :] for x in duals if _moves(x)}
     if len(axes) > 1:
         counts = " and ".join(str(axis[0]) if axis else "1 without an axis" for axis in sorted(axes))
         raise SizeError(
@@ -338,25 +350,36 @@ def dual_jvp(fun: Callable[..., Any], x: Any, v: Any, /) -> tuple[Any, Any]:
     >>> value, tangent = dual_jvp(lambda x: x if x[0] > 0 else x * x, np.array([-1.0, 3.0]), np.array([1.0, 1.0]))
     >>> value, tangent
     (array([1., 9.]), array([-2.,  6.]))
+
+    Derivatives of derivatives are kept apart: x does not move with y.
+
+    >>> dual_jvp(lambda x: x * dual_jvp(lambda y: x + y, 1.0, 1.0)[1], 1.0, 1.0)
+    (1.0, 1.0)
     """
     leaves, tree = flatten(x, "x")
     tangents, other = flatten(v, "the tangent v")
     if tree != other:
         raise OptionError("the tangent v nests otherwise than x", "give arrays nested in the same way")
-    duals = tree.unflatten([Dual(leaf, tangent) for leaf, tangent in zip(leaves, tangents, strict=True)])
+    level = fresh_level()
+    made = [Dual(leaf, tangent) for leaf, tangent in zip(leaves, tangents, strict=True)]
+    duals = tree.unflatten([_dual(x._value, x._tangent, level) for x in made])
     with substituted():
         result = fun(*duals) if isinstance(duals, tuple) else fun(duals)
     found, results = flatten(result, "the result", cure="return arrays or numbers made of the arguments")
-    count = _count([dual for dual in flatten(duals)[0] if isinstance(dual, Dual)])
-    pairs = [_parts(leaf, count) for leaf in found]
+    count = _count(made)
+    pairs = [_parts(leaf, level, count) for leaf in found]
     return results.unflatten([pair[0] for pair in pairs]), results.unflatten([pair[1] for pair in pairs])
 
 
-def _parts(leaf: Any, count: int | None) -> tuple[Any, Any]:
-    """Return the value and the tangent of a result, which may be a constant."""
-    if isinstance(leaf, Dual) and leaf._tangent is not None:
-        if _is_number(leaf._value):
-            return leaf.value, leaf.tangent
-        return np.array(leaf._value)[()], np.array(leaf._tangent)[()]
-    value = leaf.value if isinstance(leaf, Dual) else leaf
-    return value, np.zeros(np.shape(value) if count is None else (*np.shape(value), count))[()]
+def _parts(leaf: Any, level: Level, count: int | None) -> tuple[Any, Any]:
+    """Return the value and the tangent of a result, which may be a constant of this derivative."""
+    value, tangent = (leaf._value, leaf._tangent) if isinstance(leaf, Dual) and leaf._at == level else (leaf, None)
+    if tangent is None:
+        shape = shape_of(value)
+        tangent = np.zeros(shape if count is None else (*shape, count))
+    return _own_copy(value), _own_copy(tangent)
+
+
+def _own_copy(part: Any) -> Any:
+    """Return an array that the caller may write into."""
+    return np.array(part)[()] if isinstance(part, np.ndarray) else part

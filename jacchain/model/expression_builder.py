@@ -9,6 +9,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.execution.operation import Applied, Operation, Shape
 from jacchain.model.expression import Expression, evaluated, facts_of
+from jacchain.model.level import Level, fresh_level
 from jacchain.model.simpler import gives_mask, simpler
 from jacchain.model.tree import Tree
 
@@ -39,10 +40,13 @@ class ExpressionBuilder:
         The expression is done, and nothing more may be recorded.
     refused : (str, str) or None
         What was said and advised when numbers were last asked of a node that has none.
+    level : (int, int)
+        See `level.Level`.
     """
 
     def __init__(self, dtype: "np.dtype[Any]", /) -> None:
         self.dtype = dtype
+        self.level: Level = fresh_level()
         self.is_closed = False
         self.refused: tuple[str, str] | None = None
         self.nodes: list[Applied] = []

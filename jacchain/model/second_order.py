@@ -81,7 +81,7 @@ def second_order(
         A node on the way states no curvature.
     """
     found = differentiable(expression, inputs, [output])
-    graph = _quotient(found.graph) if is_quotient else found.graph
+    graph = quotient(found.graph) if is_quotient else found.graph
     edges = {place: k for k, place in enumerate(found.places)}
     curves: list[Curve] = []
     places: list[tuple[int, int, int]] = []
@@ -102,7 +102,7 @@ def second_order(
     return SecondOrder(Ladder(graph, curves, is_quotient=is_quotient), found.places, tuple(places))
 
 
-def _quotient(graph: Graph) -> Graph:
+def quotient(graph: Graph, /) -> Graph:
     """Return a graph with every vertex of size 1; units stay units."""
     sizes: dict[Vertex, int] = dict.fromkeys(graph.sizes, 1)
     edges = [Edge(edge.tail, edge.head, _one(edge.link)) for edge in graph.edges]

@@ -1,53 +1,26 @@
 """The tape: what a function does with numbers, written down step by step, and passed back over in reverse."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.execution.operation import Operation, Shape
 from jacchain.model.array_protocol import Asked, Overloaded
-from jacchain.model.expression import WIDTH, evaluated
+from jacchain.model.entry import Entry
+from jacchain.model.expression import evaluated
 from jacchain.model.layer import as_point
+from jacchain.model.level import Level, fresh_level
 from jacchain.model.live import Live, live_numbers
-from jacchain.model.local_jacobian import LocalJacobian, local_jacobian
+from jacchain.model.local_jacobian import local_jacobian
 from jacchain.model.mask import as_mask, is_comparison
+from jacchain.model.propagation import applied, is_counting
 from jacchain.model.substitution import substituted
+from jacchain.model.tape_sweeps import adjoints, adjoints_apart, adjoints_together, is_differentiated, tangents
 from jacchain.model.trace import as_float, real
-
-
-@final
-class Entry(NamedTuple):
-    """A step: an operation on earlier entries, with its value and its local Jacobians there.
-
-    Attributes
-    ----------
-    operation : Operation or None
-        None for an input, and for a constant.
-    operands : tuple of int
-        Earlier entries.
-    value : array
-    locals : tuple
-        The local Jacobian for each operand; None for a constant operand, and where it is zero everywhere.
-    name : str
-    constant : array or None
-        The value of a constant.
-    """
-
-    operation: Operation | None
-    operands: tuple[int, ...]
-    value: Array
-    locals: tuple[LocalJacobian | None, ...] = ()
-    name: str = ""
-    constant: Array | None = None
-
-    @property
-    def shape(self) -> Shape:
-        """Of the value."""
-        return tuple(self.value.shape)
 
 
 @final
@@ -65,8 +38,9 @@ class Variable(Overloaded):
 
     @property
     def value(self) -> Any:
-        """The numbers."""
-        return self._tape._entries[self._node].value[()]
+        """The numbers, or the dual number or the variable of another tape that it was made of."""
+        value = self._tape._entries[self._node].value
+        return value if isinstance(value, Overloaded) else value[()]
 
     @property
     def node(self) -> int:
@@ -105,7 +79,19 @@ class Variable(Overloaded):
                 "plain numbers are asked of a variable (float(), math.sin, numpy.asarray), which the tape would miss",
                 "use NumPy's functions, join by numpy.stack, or take x.value for a constant",
             )
-        return np.asarray(self.value)
+        value = self.value
+        return value._numbers("index") if isinstance(value, Overloaded) else np.asarray(value)
+
+    @property
+    def _level(self) -> Level:
+        return self._tape._level
+
+    def _lifted(self, operand: Overloaded, /) -> Overloaded:
+        return self._tape._added(Entry(None, (), operand, constant=operand))
+
+    def _is_symbolic(self) -> bool:
+        value = self.value
+        return isinstance(value, Overloaded) and value._is_symbolic()
 
     def __repr__(self) -> str:
         return f"v{self._node} = {self.value!r}"
@@ -149,6 +135,7 @@ class Tape:
         if self.dtype not in (np.float32, np.float64):
             raise OptionError(f"a tape of dtype {self.dtype}", "give float32 or float64")
         self._entries: list[Entry] = []
+        self._level: Level = fresh_level()
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -158,11 +145,27 @@ class Tape:
     def variable(self, value: Any, name: str = "") -> Variable:
         """Return a variable of a value that derivatives may be asked with respect to.
 
+        The value may be a dual number, or a variable of a tape that was begun before this one. Then so are the
+        derivatives: a gradient of dual numbers carries the gradient's tangent, and one of variables is on their tape.
+
         Raises
         ------
         DtypeError
-            Integers, complex numbers or objects in an array.
+            Integers, complex numbers or objects in an array; values of another dtype than the tape's.
+        TraceError
+            A variable of this tape, or a value that stands on it.
+
+        Examples
+        --------
+        >>> first, second = Tape(), Tape()
+        >>> x = first.variable(3.0, "x")
+        >>> inner = second.variable(x)
+        >>> slope = second.gradient(inner * inner * inner, inner)
+        >>> slope.value, first.gradient(slope, x)
+        (np.float64(27.0), array(18.))
         """
+        if isinstance(value, Overloaded):
+            return self._added(Entry(None, (), self._lower(value), name=name))
         plain = as_float(value, name or "a variable") if isinstance(value, int) else value
         array = np.array(as_point(plain, name or "a variable"), self.dtype)
         return self._added(Entry(None, (), array, name=name))
@@ -206,13 +209,13 @@ class Tape:
         self._node(output, "the gradient")
         if output.size != 1:
             raise SizeError(f"the gradient of a value of shape {output.shape}", "give one number, or use jacobian")
-        seed = np.ones((1, 1), self.dtype)
-        return self._by_adjoints(output, inputs, seed, ())
+        return self._by_adjoints(output, inputs, np.ones((1, *output.shape), self.dtype), ())
 
     def jacobian(self, output: Variable, inputs: "Variable | Sequence[Variable]", /) -> Any:
         """Return the Jacobian, of the output's shape followed by the input's: one adjoint for each output number."""
         self._node(output, "the Jacobian")
-        return self._by_adjoints(output, inputs, np.eye(output.size, dtype=self.dtype), output.shape)
+        units = np.eye(output.size, dtype=self.dtype).reshape(output.size, *output.shape)
+        return self._by_adjoints(output, inputs, units, output.shape)
 
     def live(self, *outputs: Variable, tangents: int = 1, adjoints: int = 1) -> Live:
         """Return the numbers that forward and reverse mode hold; see `live_numbers`."""
@@ -244,18 +247,19 @@ class Tape:
         node = self._node(output, "the table")
         if output.size != 1:
             raise SizeError(f"a table for a value of shape {output.shape}", "give one number")
-        columns: dict[str, list[Array | None]] = {"value": [entry.value for entry in self._entries]}
+        columns: dict[str, Sequence[Any]] = {}
         if along is not None:
             columns["tangent"] = self._tangents(self._node(along, "the table"), tangent)
-        columns["adjoint"] = self._adjoints(node, np.ones((1, 1), self.dtype))
-        return "\n".join(_lines(self._entries, columns))
+        columns["adjoint"] = adjoints(self._entries, node, np.ones(output.shape, self.dtype))
+        return "\n".join(self._table(columns))
 
     def __str__(self) -> str:
         """Return a listing: entries and values."""
-        return "\n".join(_lines(self._entries, {"value": [entry.value for entry in self._entries]}))
+        return "\n".join(self._table({}))
 
     def _added(self, entry: Entry) -> Variable:
-        entry.value.flags.writeable = False
+        if isinstance(entry.value, np.ndarray):
+            entry.value.flags.writeable = False
         self._entries.append(entry)
         return Variable(self, len(self._entries) - 1)
 
@@ -263,105 +267,61 @@ class Tape:
         array = np.array(real(numbers, "a constant"), self.dtype)
         return self._added(Entry(None, (), array, constant=array))
 
+    def _lower(self, value: Overloaded) -> Overloaded:
+        """Return a value that may stand on this tape."""
+        if value._level >= self._level:
+            raise TraceError(
+                f"the tape is given {value!r}, which was begun after it", "begin the tape of the inner derivative last"
+            )
+        if value.dtype != self.dtype:
+            raise DtypeError(f"a tape of {self.dtype} is given {value.dtype}", f"make a Tape(dtype={value.dtype})")
+        return value
+
     def _record(self, operation: Operation, operands: Sequence[int]) -> Any:
         """Add the value of an operation and its local Jacobians; a comparison gives plain booleans instead."""
         entries = [self._entries[k] for k in operands]
         xs = tuple(entry.value for entry in entries)
-        y = evaluated(operation, xs)
+        is_differentiated = is_counting() or any(isinstance(x, Overloaded) for x in xs)
+        y = applied(operation, *xs) if is_differentiated else evaluated(operation, xs)
         if is_comparison(operation):
-            return as_mask(y)
+            return y if is_differentiated else as_mask(y)
         if all(entry.constant is not None for entry in entries):
-            return self._constant(y)
-        found = (
-            None if entry.constant is not None else local_jacobian(operation, k, xs, y)
+            return self._added(Entry(None, (), y, constant=y))
+        found = tuple(
+            None if entry.constant is not None else is_differentiated or local_jacobian(operation, k, xs, y)
             for k, entry in enumerate(entries)
         )
-        return self._added(Entry(operation, tuple(operands), y, tuple(found)))
+        return self._added(Entry(operation, tuple(operands), y, found))
 
     def _node(self, value: object, what: str) -> int:
         if not isinstance(value, Variable) or value._tape is not self:
             raise TraceError(f"{what} meets {value!r}, which is not on this tape", "use variables of one tape")
         return value._node
 
-    def _by_adjoints(self, output: Variable, inputs: "Variable | Sequence[Variable]", seed: Array, shape: Shape) -> Any:
+    def _by_adjoints(
+        self, output: Variable, inputs: "Variable | Sequence[Variable]", seeds: Array, shape: Shape
+    ) -> Any:
+        """Return the derivatives by inputs of what the seeds, each of the output's shape, make of the output."""
         node = self._node(output, "the derivative")
         several = inputs if isinstance(inputs, list | tuple) else [inputs]
         wanted = [self._node(one, "the derivative") for one in several]
-        adjoints = self._adjoints(node, seed)
-        found = []
-        for k in wanted:
-            u = adjoints[k]
-            array = np.zeros((len(seed), self._entries[k].value.size), self.dtype) if u is None else u.copy()
-            found.append(array.reshape((*shape, *self._entries[k].shape)))
+        sweep = adjoints_apart if is_differentiated(self._entries) else adjoints_together
+        parts = sweep(self._entries, node, seeds, wanted)
+        shapes = [(*shape, *self._entries[k].shape) for k in wanted]
+        found = [part if part.shape == s else part.reshape(s) for part, s in zip(parts, shapes, strict=True)]
         return found[0] if isinstance(inputs, Variable) else found
 
-    def _adjoints(self, node: int, seed: Array) -> list[Array | None]:
-        """Return the adjoints of all entries, in rows: the one pass back over the tape.
-
-        An entry's adjoint is complete when its turn comes, as everything that it is an operand of stands after it.
-        """
-        found: list[Array | None] = [None] * len(self._entries)
-        found[node] = seed
-        for k in range(node, -1, -1):
-            u, entry = found[k], self._entries[k]
-            if u is None:
-                continue
-            for operand, local in zip(entry.operands, entry.locals, strict=True):
-                if local is not None:
-                    share, before = local.adjoints(u), found[operand]
-                    found[operand] = share if before is None else before + share
-        return found
-
-    def _tangents(self, node: int, tangent: ArrayLike) -> list[Array | None]:
-        """Return the tangents of all entries, in columns: the one pass forward over the tape."""
+    def _tangents(self, node: int, tangent: ArrayLike) -> Sequence[Any]:
+        """Return the tangents of all entries along one of them."""
         shape = self._entries[node].shape
         tangent = real(tangent, "the tangent")
         if tangent.shape not in (shape, ()):
             raise SizeError(
                 f"the tangent of v{node} has shape {tangent.shape}, but v{node} has {shape}", "make them equal"
             )
-        found: list[Array | None] = [None] * len(self._entries)
-        found[node] = np.array(np.broadcast_to(tangent.astype(self.dtype), shape)).reshape(-1, 1)
-        for k, entry in enumerate(self._entries[node + 1 :], node + 1):
-            for operand, local in zip(entry.operands, entry.locals, strict=True):
-                v, before = found[operand], found[k]
-                if local is not None and v is not None:
-                    share = local.tangents(v)
-                    found[k] = share if before is None else before + share
-        return found
+        return tangents(self._entries, node, np.array(np.broadcast_to(tangent.astype(self.dtype), shape)))
 
+    def _table(self, columns: Mapping[str, Sequence[Any]]) -> list[str]:
+        from jacchain.model.tape_table import table_lines
 
-def _lines(entries: Sequence[Entry], columns: Mapping[str, Sequence[Array | None]]) -> list[str]:
-    """Return a heading and one line for each entry, right-aligned numbers behind what was done."""
-    rows = [(f"v{k}", _done(k, entry), *(_text(c[k]) for c in columns.values())) for k, entry in enumerate(entries)]
-    heading = ("entry", "operation", *columns)
-    cells = [heading, *rows]
-    widths = [max(len(row[k]) for row in cells) for k in range(len(heading))]
-    widths[2:] = [max(width, 9) for width in widths[2:]]
-    room = WIDTH - widths[0] - sum(widths[2:]) - 2 * (len(widths) - 1)
-    widths[1] = min(widths[1], max(room, 12))
-    return [
-        "  ".join(
-            f"{_cut(cell, width):<{width}}" if k < 2 else f"{cell:>{width}}"
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _done(k: int, entry: Entry) -> str:
-    if entry.operation is not None:
-        return " ".join((entry.operation.name, *(f"v{i}" for i in entry.operands)))
-    return "constant" if entry.constant is not None else entry.name or f"input {k}"
-
-
-def _text(numbers: Array | None) -> str:
-    """Return a number, or the first of several."""
-    if numbers is None:
-        return "0"
-    first = numbers.reshape(-1)[0] + 0  # no -0
-    return f"{first:.6g}" if numbers.size == 1 else f"{first:.4g}, …"
+        return table_lines(self._entries, {"value": [entry.value for entry in self._entries], **columns})

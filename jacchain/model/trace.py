@@ -13,6 +13,7 @@ from jacchain.model.array_protocol import Asked, Overloaded
 from jacchain.model.expression import Expression
 from jacchain.model.expression_builder import ExpressionBuilder, Signature
 from jacchain.model.layer import as_point
+from jacchain.model.level import Level
 from jacchain.model.substitution import REPLACED, caller_in_scipy, substituted
 from jacchain.model.tree import Tree, flatten
 
@@ -83,6 +84,16 @@ class Tracer(Overloaded):
             cure = "import it before the trace" if is_late else "wrap it in jacchain.Function with its derivative"
         self._builder.refused = what, cure
         raise TraceError(what, cure)
+
+    @property
+    def _level(self) -> Level:
+        return self._builder.level
+
+    def _lifted(self, operand: Overloaded, /) -> Overloaded:
+        return operand  # it has no numbers to be a constant of
+
+    def _is_symbolic(self) -> bool:
+        return True
 
     def __repr__(self) -> str:
         return f"Tracer(%{self.node}, shape={self.shape})"

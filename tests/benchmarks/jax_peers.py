@@ -127,3 +127,21 @@ def points_jacobian(function: Callable[..., Any], x: Array) -> list[Contender]:
 
 def _as_numpy(compiled: Any, x: Array) -> Array:
     return np.asarray(compiled(x))
+
+
+def hessian(x: Array, t: Array, w: Array, hidden: int) -> list[Contender]:
+    """Return the Hessian of the wine network's loss in all weights, and the same with NumPy arrays in and out."""
+    jax = _jax()
+    if jax is None:
+        return []
+    size = x.shape[1] * hidden
+
+    def loss(w: Any, x: Any, t: Any) -> Any:
+        first, second = w[:size].reshape(-1, hidden), w[size:]
+        return ((jax.numpy.tanh(x @ first) @ second - t) ** 2).mean()
+
+    compiled, placed = jax.jit(jax.hessian(loss)), [jax.device_put(array) for array in (x, t)]
+    return [
+        _compiled(jax, "jax.jit(hessian)", jax.hessian(loss), w, x, t),
+        Contender("jax.jit(hessian), NumPy in and out", "other", lambda: np.asarray(compiled(w, *placed)), "jax"),
+    ]

@@ -9,7 +9,7 @@ from strategies import numpy_functions, seeds
 
 import jacchain as jc
 from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
-from jacchain.model.dual import Dual, dual_jvp
+from jacchain.model.dual import dual_jvp
 from jacchain.model.live import live_numbers
 from jacchain.model.tape import Tape, Variable
 from jacchain.model.trace import trace
@@ -208,11 +208,15 @@ def test_bad_input_is_refused():
     tape, other = Tape(), Tape()
     x, y = tape.variable([1.0, 2.0]), other.variable([1.0, 2.0])
     with pytest.raises(TraceError, match="not on this tape"):
-        x + y
+        tape.gradient(np.sum(x + y), x)  # the sum is on the tape that was begun last
     with pytest.raises(TraceError, match="not on this tape"):
         tape.gradient(np.sum(x), y)
-    with pytest.raises(TraceError, match="not on this tape"):
-        x * Dual([1.0, 2.0], [1.0, 2.0])
+    with pytest.raises(TraceError, match="begun after it"):
+        tape.variable(y)
+    with pytest.raises(TraceError, match="begun after it"):
+        tape.variable(x)
+    with pytest.raises(DtypeError, match="a tape of float32 is given float64"):
+        Tape(dtype=np.float32).variable(x)
     with pytest.raises(SizeError, match=r"gradient of a value of shape \(2,\)"):
         tape.gradient(x, x)
     with pytest.raises(SizeError, match="tangent of v0"):

@@ -7,6 +7,7 @@ from jacchain.errors import OptionError
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
 from jacchain.functions.options import FunctionOptions
+from jacchain.functions.rows.row_program import RowProgram
 from jacchain.functions.second.prepared_hessian import PreparedHessian
 from jacchain.functions.traces import FunctionTraces
 from jacchain.model.expression import Expression
@@ -81,17 +82,17 @@ class Hessian:
         """Return the plan for arguments like these: of a function of several numbers, with weights."""
         return self._traces.at(arguments)[1].plan
 
-    def program(self, *arguments: Any) -> Program:
-        """Return the program for arguments like these."""
+    def program(self, *arguments: Any) -> Program | RowProgram:
+        """Return the program for arguments like these: on arrays, or number by number where that is quicker."""
         found = self._traces.at(arguments)[1]
-        return (found.alone if found.is_number else found.with_weights).run.program
+        return (found.alone if found.is_number else found.with_weights).program
 
     def count(self, *arguments: Any) -> Counted:
         """Run once and return the multiplications and bytes that it really took."""
         leaves, found = self._traces.at(arguments)
         if not found.is_number:
             raise OptionError(f"{found.expression.name} gives several numbers", "count the Hessian of one number")
-        return found.alone.run.count(leaves)
+        return found.alone.count(leaves)
 
     def release(self) -> None:
         """Drop the traces, plans, programs and buffers; the next call makes them anew."""

@@ -1,16 +1,18 @@
 """The Hessian of one number of an expression: planned, lowered, bound, and its blocks put in their places."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import prod
-from typing import NamedTuple, final
+from typing import final
 
 from jacchain.algebra.kernels import Array
 from jacchain.algebra.matrix import Matrix
 from jacchain.execution.assembly import Assembly, Part
 from jacchain.execution.graph.lower import Place
 from jacchain.execution.graph.run import GraphExecutable
+from jacchain.execution.program import Program
+from jacchain.execution.run import Counted
 from jacchain.execution.second.lower import CurvePlace, SecondRequest, lower_second
 from jacchain.functions.options import FunctionOptions
 from jacchain.model.expression import Expression
@@ -20,7 +22,8 @@ from jacchain.planning.second.planner import plan_second
 
 
 @final
-class HessianRun(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class HessianRun:
     """The blocks of a Hessian, ready to be computed.
 
     Attributes
@@ -38,6 +41,15 @@ class HessianRun(NamedTuple):
     run: GraphExecutable
     sources: tuple[int, ...]
     sizes: tuple[int, ...]
+
+    @property
+    def program(self) -> Program:
+        """The program."""
+        return self.run.program
+
+    def count(self, arguments: Sequence[Array], /) -> Counted:
+        """Run once and return the multiplications and bytes that it really took."""
+        return self.run.count(arguments)
 
     def blocks(self, arguments: Sequence[Array], /, *, check: bool = False) -> list[list[Array]]:
         """Return all blocks as dense matrices: for every source one for every source."""

@@ -13,6 +13,7 @@ from jacchain.execution.operation import Shape
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import inner_tree
 from jacchain.functions.second.hessian_run import HessianRun, hessian_run
+from jacchain.functions.second.number_run import NumberRun, number_run
 from jacchain.functions.second.product_run import ProductRun, product_run
 from jacchain.functions.second.weighted import Weighted, weighted
 from jacchain.model.expression import Expression
@@ -48,8 +49,11 @@ class PreparedHessian:
         return weighted(self.expression)
 
     @cached_property
-    def alone(self) -> HessianRun:
-        """The Hessian of the one number that the results are."""
+    def alone(self) -> HessianRun | NumberRun:
+        """The Hessian of the one number that the results are: number by number where they are few, else on arrays."""
+        return number_run(self.expression, self.options, self._on_arrays) or self._on_arrays()
+
+    def _on_arrays(self) -> HessianRun:
         return hessian_run(
             self.expression, self.sources, self.expression.outputs[0], self.options, is_sparse=self.options.structured
         )
@@ -101,7 +105,7 @@ class PreparedHessian:
         shapes = [self.expression.nodes[k].shape for k in self.sources]
         return self.inner.unflatten([row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)])
 
-    def _blocks(self, run: HessianRun, arguments: Sequence[Array], head: Shape, /, *, check: bool) -> Any:
+    def _blocks(self, run: HessianRun | NumberRun, arguments: Sequence[Array], head: Shape, /, *, check: bool) -> Any:
         """Return the blocks of one number, nested like the arguments, twice."""
         if self.options.structured:
             return self.inner.unflatten([self.inner.unflatten(row) for row in run.matrices(arguments, check=check)])

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from jacchain.algebra.distinct import distinct
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.execution.operation import OperationFacts, Shape
@@ -42,7 +43,7 @@ class Place(Primitive):
         size, index = prod(self.shape), from_bytes(self.index)
         if prod(sole(self.name, shapes)) != index.size:
             refuse_shapes(f"place {index.size} numbers", shapes, f"give {index.size} numbers")
-        if np.unique(index).size != index.size or not 0 <= index.min() <= index.max() < size:
+        if distinct(index).size != index.size or not 0 <= index.min() <= index.max() < size:
             refuse_shapes(f"place into {self.shape}", shapes, f"give different places from 0 to {size - 1}")
         return OperationFacts(output=self.shape, locals=(unit_facts(placed(size, index), self.name),))
 
