@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("numpy", "scipy", "jax", "torch")
+PACKAGES = ("numpy", "scipy", "jax", "torch", "casadi", "asdex", "pounce-solver")
 
 
 def machine() -> dict[str, str]:

@@ -10,6 +10,7 @@ NAMES = (
     "wine-1024",
     "weights-16",
     "weights-1024",
+    "wine-hessian",
     "autoencoder-784",
     "autoencoder-2048",
     "chain-multiply",
@@ -31,6 +32,11 @@ NAMES = (
     "arm-float32",
     "roe-float64",
     "roe-float32",
+    "lagrangian-rosenbrock",
+    "lagrangian-cartpole",
+    "lagrangian-hs071",
+    "lagrangian-growth",
+    "lagrangian-solve",
 )
 """All rows, in the order in which they are printed."""
 
@@ -61,7 +67,7 @@ def parse(arguments: Sequence[str], /) -> Options:
     """Parse the command line; exits with a message where it is wrong."""
     parser = ArgumentParser(
         prog="run.py",
-        description="Measure jacchain against hand-written NumPy, jax and torch; nothing here can fail a test.",
+        description="Measure jacchain against hand-written NumPy, jax, torch and CasADi; nothing here can fail a test.",
         epilog=EXAMPLES + "\n  ".join(NAMES),
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -70,7 +76,7 @@ def parse(arguments: Sequence[str], /) -> Options:
     add("--makes", type=int, default=3, metavar="N", help="times each row is made anew, buffers and all (default 3)")
     add("--threads", type=int, metavar="N", help="threads of BLAS, jax and torch (default: as the libraries choose)")
     add("--only", action="append", metavar="NAME", help="rows whose name begins so; may be repeated")
-    add("--no-peers", action="store_true", help="leave jax and torch out")
+    add("--no-peers", action="store_true", help="leave jax, torch and CasADi out")
     add("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="also plot the growth of planning (needs matplotlib)")
     add("--published", type=Path, metavar="FILE", help="published chains with their optimal makespans")

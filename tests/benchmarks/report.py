@@ -8,6 +8,9 @@ from benchmarks import (
     autoencoder,
     chain,
     graphs,
+    lagrangian,
+    lagrangian_growth,
+    lagrangian_solving,
     planning,
     process,
     scalar_code,
@@ -15,6 +18,7 @@ from benchmarks import (
     sequence_space,
     tracing,
     wine,
+    wine_hessian,
     wine_weights,
 )
 from benchmarks.document import to_json
@@ -29,6 +33,7 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "wine-1024": partial(wine.row, 1024),
     "weights-16": partial(wine_weights.row, 16),
     "weights-1024": partial(wine_weights.row, 1024),
+    "wine-hessian": wine_hessian.row,
     "autoencoder-784": partial(autoencoder.row, (784, 256, 32, 256, 784), 6),
     "autoencoder-2048": partial(autoencoder.row, (2048, 512, 16, 512, 2048), 12),
     "chain-multiply": chain.multiply_row,
@@ -48,6 +53,11 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "arm-float32": partial(scalar_code.points_row, "arm", "float32"),
     "roe-float64": partial(scalar_code.points_row, "roe", "float64"),
     "roe-float32": partial(scalar_code.points_row, "roe", "float32"),
+    "lagrangian-rosenbrock": partial(lagrangian.row, "rosenbrock"),
+    "lagrangian-cartpole": partial(lagrangian.row, "cartpole"),
+    "lagrangian-hs071": partial(lagrangian.row, "hs071"),
+    "lagrangian-growth": lagrangian_growth.row,
+    "lagrangian-solve": lagrangian_solving.row,
 }
 """What makes each row; each is made only when its turn comes, since peers take long to load and compile."""
 

@@ -1,0 +1,1 @@
+"""Other libraries: what their solvers ask of a Lagrangian."""

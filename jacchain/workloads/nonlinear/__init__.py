@@ -1,0 +1,1 @@
+"""Nonlinear programs with known optima, written as NumPy functions."""
