@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from jacchain.blocks.compose import compose
     from jacchain.derivatives import gradient, jacobian, jvp, value_and_jacobian, vjp
     from jacchain.errors import JacchainError
+    from jacchain.lagrangian.lagrangian import Lagrangian
+    from jacchain.hessians import hessian, hvp
     from jacchain.model.dual import Dual
     from jacchain.model.elementwise import Elementwise
     from jacchain.model.function import Function
@@ -38,6 +40,7 @@ _HOMES = {
     "Function": "jacchain.model.function",
     "Graph": "jacchain.planning.graph",
     "JacchainError": "jacchain.errors",
+    "Lagrangian": "jacchain.lagrangian.lagrangian",
     "Link": "jacchain.planning.link",
     "Plan": "jacchain.planning.plan",
     "Sequential": "jacchain.model.sequential",
@@ -45,6 +48,8 @@ _HOMES = {
     "factored": "jacchain.products.factored",
     "gauss_newton": "jacchain.products.gram",
     "gradient": "jacchain.derivatives",
+    "hessian": "jacchain.hessians",
+    "hvp": "jacchain.hessians",
     "jacobian": "jacchain.derivatives",
     "jacobians": "jacchain.products.several",
     "jvp": "jacchain.derivatives",
@@ -67,6 +72,7 @@ __all__ = [
     "Function",
     "Graph",
     "JacchainError",
+    "Lagrangian",
     "Link",
     "Plan",
     "Sequential",
@@ -74,6 +80,8 @@ __all__ = [
     "factored",
     "gauss_newton",
     "gradient",
+    "hessian",
+    "hvp",
     "jacobian",
     "jacobians",
     "jvp",

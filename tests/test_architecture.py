@@ -12,7 +12,7 @@ import jacchain
 PACKAGE = Path(jacchain.__file__).parent
 ROOMS = [
     *("errors", "algebra", "planning", "execution", "model", "prepared", "compiled", "products", "compositions"),
-    *("functions", "blocks", "derivatives", "workloads", "interop", "report", "cli"),
+    *("functions", "blocks", "lagrangian", "derivatives", "hessians", "workloads", "interop", "report", "cli"),
 ]
 """In the order in which imports may point: each room imports from itself and from those before it."""
 

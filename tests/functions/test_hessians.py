@@ -126,6 +126,19 @@ def test_all_planners_agree_to_rounding():
             assert planner == "forward_over_forward"
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_value_gradient_and_hessian_come_together(name):
+    f, shape = FUNCTIONS[name]
+    x = np.asarray(RNG.normal(size=shape))
+    value, gradient, found = jc.hessian(f).taylor(x)
+    assert_allclose(value, f(x), rtol=1e-12)
+    assert_allclose(gradient, jc.gradient(f)(x), rtol=1e-11, atol=1e-12)
+    assert_allclose(found, jc.hessian(f)(x), rtol=1e-11, atol=1e-12)
+    kept = found.copy()
+    jc.hessian(f).taylor(x + 1)
+    assert_array_equal(found, kept)
+
+
 def test_few_numbers_are_worked_out_one_by_one():
     f, shape = FUNCTIONS["product"]
     hess, x = jc.hessian(f), RNG.normal(size=shape)

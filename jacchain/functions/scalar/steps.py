@@ -69,6 +69,8 @@ class StepWriter:
 
     def step(self, function: str, operands: Sequence[int], /) -> int:
         """Return the step of a function of earlier steps."""
+        if ":" in function:  # what moves and sums the lanes of rows
+            return self._step(function, tuple(operands))
         numbers = [self.number(k) for k in operands]
         if numbers and None not in numbers:
             return self.constant(_evaluated(function, [self.steps[k].number for k in operands]))

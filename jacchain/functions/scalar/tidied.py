@@ -37,16 +37,17 @@ def tidied(draft: ScalarDraft, /) -> ScalarDraft:
     add (1, 2)
     multiply (0, 3)
     """
-    draft = _needed(draft)
+    draft = needed(draft)
     for _ in range(ROUNDS):
         shorter = _factored(draft)
         if len(shorter.steps) >= len(draft.steps):
             break
         draft = shorter
-    return _ordered(_merged(draft))
+    return ordered(_merged(draft))
 
 
-def _needed(draft: ScalarDraft) -> ScalarDraft:
+def needed(draft: ScalarDraft, /) -> ScalarDraft:
+    """Return a draft without the steps that its results do not need."""
     steps, results, fixed = draft
     found = set(results)
     for k in reversed(range(len(steps))):
@@ -81,7 +82,7 @@ def _factored(draft: ScalarDraft) -> ScalarDraft:
             made.append(sum_of(writer, [_mapped(term, made) for term in _terms(draft, uses, k)]))
         else:
             made.append(writer.step(step.function, operands))
-    return _needed(ScalarDraft(tuple(writer.steps), tuple(made[k] for k in draft.results), fixed))
+    return needed(ScalarDraft(tuple(writer.steps), tuple(made[k] for k in draft.results), fixed))
 
 
 def _terms(draft: ScalarDraft, uses: Counter[int], k: int) -> Iterator[Term]:
@@ -126,7 +127,7 @@ def _merged(draft: ScalarDraft) -> ScalarDraft:
         if function == "multiply":
             mapped.append(writer.constant(number))
         made.append(writer.copy(ScalarStep(function, ()), mapped))
-    return _needed(ScalarDraft(tuple(writer.steps), tuple(made[k] for k in draft.results)))
+    return needed(ScalarDraft(tuple(writer.steps), tuple(made[k] for k in draft.results)))
 
 
 def _merge(draft: ScalarDraft, uses: Counter[int], step: ScalarStep) -> ScalarStep | None:
@@ -146,7 +147,7 @@ def _merge(draft: ScalarDraft, uses: Counter[int], step: ScalarStep) -> ScalarSt
     return None
 
 
-def _ordered(draft: ScalarDraft) -> ScalarDraft:
+def ordered(draft: ScalarDraft, /) -> ScalarDraft:
     """Return the draft with every step as late as the order of the results allows, so that few numbers are held."""
     order: dict[int, None] = {}
     waiting = list(reversed(draft.results))

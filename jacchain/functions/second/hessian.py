@@ -59,6 +59,32 @@ class Hessian:
         leaves, found = self._traces.at(arguments)
         return found.hessian(leaves, weights, check=self.options.check)
 
+    def taylor(self, *arguments: Any) -> tuple[float, Any, Any]:
+        """Return the value, the gradient and the Hessian of a function of one number: they share all that they can.
+
+        Parameters
+        ----------
+        *arguments
+            Those of the function.
+
+        Returns
+        -------
+        value : float
+        gradient : array, or nested like the arguments
+        hessian : array, or nested like the arguments, twice
+            As dense arrays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from jacchain import hessian
+        >>> hessian(lambda x: np.sum(x**3)).taylor(np.array([1.0, 2.0]))
+        (9.0, array([ 3., 12.]), array([[ 6.,  0.],
+               [ 0., 12.]]))
+        """
+        leaves, found = self._traces.at(arguments)
+        return found.taylor(leaves, check=self.options.check)
+
     def times(self, x: Any, v: Any, /, weights: Any = None) -> Any:
         """Return the product of the Hessian with a vector, without the Hessian.
 

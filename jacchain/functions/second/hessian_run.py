@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import prod
-from typing import final
+from typing import NamedTuple, final
 
 from jacchain.algebra.kernels import Array
 from jacchain.algebra.matrix import Matrix
+from jacchain.algebra.structure import Identity
 from jacchain.execution.assembly import Assembly, Part
 from jacchain.execution.graph.lower import Place
 from jacchain.execution.graph.run import GraphExecutable
@@ -17,8 +18,18 @@ from jacchain.execution.second.lower import CurvePlace, SecondRequest, lower_sec
 from jacchain.functions.options import FunctionOptions
 from jacchain.model.expression import Expression
 from jacchain.model.second_order import SecondOrder, Tap, second_order, taps
+from jacchain.planning.node import Local
 from jacchain.planning.second.hessian_plan import HessianPlan
 from jacchain.planning.second.planner import plan_second
+
+
+@final
+class Taylor(NamedTuple):
+    """A function to second order: its value, a flat gradient for every source, and for every pair a block."""
+
+    value: Array
+    gradients: list[Array]
+    blocks: list[list[Array]]
 
 
 @final
@@ -30,7 +41,7 @@ class HessianRun:
     ----------
     plan : HessianPlan
     run : GraphExecutable
-        Its results are the blocks of one half, row by row.
+        Its results are the blocks of one half, row by row, and then, if they are wanted, the gradients and the value.
     sources : tuple of int
         The input nodes that the Hessian is with respect to.
     sizes : tuple of int
@@ -53,10 +64,18 @@ class HessianRun:
 
     def blocks(self, arguments: Sequence[Array], /, *, check: bool = False) -> list[list[Array]]:
         """Return all blocks as dense matrices: for every source one for every source."""
+        return self._blocks(self.run(arguments, check=check))
+
+    def taylor(self, arguments: Sequence[Array], /, *, check: bool = False) -> Taylor:
+        """Return the value, the gradients and all blocks, if these are what is run."""
         flat = self.run(arguments, check=check)
+        *gradients, value = self.run.results[len(halves(len(self.sources))) :]
+        return Taylor(flat[value.first], [flat[place.first : place.last] for place in gradients], self._blocks(flat))
+
+    def _blocks(self, flat: Array) -> list[list[Array]]:
         count = len(self.sources)
         found: dict[tuple[int, int], Array] = {}
-        for place, (i, j) in zip(self.run.results, halves(count), strict=True):
+        for place, (i, j) in zip(self.run.results, halves(count), strict=False):
             found[i, j] = flat[place.first : place.last].reshape(self.sizes[i], self.sizes[j])
             if i != j:
                 found[j, i] = found[i, j].T.copy()
@@ -87,6 +106,7 @@ def hessian_run(
     /,
     *,
     is_sparse: bool = False,
+    with_gradient: bool = False,
 ) -> HessianRun:
     """Return the Hessian of one node with respect to inputs, planned, lowered and bound.
 
@@ -101,6 +121,8 @@ def hessian_run(
         Of them the planner, its seconds and its seed count.
     is_sparse : bool
         The blocks are left as sparse matrices.
+    with_gradient : bool
+        The gradients and the value come out too; they share the sweeps.
 
     Raises
     ------
@@ -108,7 +130,8 @@ def hessian_run(
         A node on the way states no curvature.
     """
     expression = replace(expression, outputs=(output,))
-    found = tuple(tap for tap in taps(expression, sources) if tap.node != output)
+    every = taps(expression, sources)
+    found = tuple(tap for tap in every if tap.node != output)
     # without a tap nothing bends: the plan is one of the output with respect to itself
     order = second_order(expression, [tap.node for tap in found] or [output], output)
     plan = plan_second(
@@ -118,10 +141,19 @@ def hessian_run(
         seed=options.seed,
         unit_free=True,
         itemsize=expression.dtype.itemsize,
+        gradient=with_gradient,
     )
     assemblies = _assemblies(expression, sources, found, order, plan, is_sparse=is_sparse)
+    nodes, values = plan.nodes, tuple[int, ...]()
+    if with_gradient:
+        rows = list(zip(found, plan.gradient, strict=False))
+        if len(found) < len(every):  # the output is itself a part of an input
+            nodes = (*nodes, Local(-1, "given", Identity(1), 0))
+            rows = [(tap, len(nodes) - 1) for tap in every if tap.node == output]
+        assemblies += _gradients(expression, sources, rows)
+        values = (output,)
     program = lower_second(
-        SecondRequest(plan.nodes, assemblies),
+        SecondRequest(nodes, assemblies, values),
         expression.nodes,
         expression.inputs,
         [Place(*place) for place in order.locals],
@@ -131,6 +163,20 @@ def hessian_run(
     run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype, assemblies=assemblies)
     sizes = tuple(prod(expression.nodes[k].shape) for k in sources)
     return HessianRun(replace(plan, peak=program.peak), run, tuple(sources), sizes)
+
+
+def _gradients(
+    expression: Expression, sources: Sequence[int], rows: Sequence[tuple[Tap, int | None]]
+) -> tuple[Assembly, ...]:
+    """Return how the rows of taps make up the gradients with respect to the inputs."""
+    return tuple(
+        Assembly(
+            1,
+            prod(expression.nodes[source].shape),
+            tuple(Part(row, None, tap.places) for tap, row in rows if row is not None and tap.source == source),
+        )
+        for source in sources
+    )
 
 
 def _assemblies(

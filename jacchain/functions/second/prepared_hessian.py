@@ -59,6 +59,11 @@ class PreparedHessian:
         )
 
     @cached_property
+    def expansion(self) -> HessianRun:
+        """The value, the gradient and the Hessian of the one number that the results are."""
+        return hessian_run(self.expression, self.sources, self.expression.outputs[0], self.options, with_gradient=True)
+
+    @cached_property
     def with_weights(self) -> HessianRun:
         """The Hessian of the weighted sum."""
         return hessian_run(
@@ -93,6 +98,18 @@ class PreparedHessian:
                 "give weights, one for each",
             )
         return self._tensor(leaves, check=check)
+
+    def taylor(self, leaves: Sequence[Array], /, *, check: bool) -> tuple[Any, Any, Any]:
+        """Return the value, the gradient and the Hessian, nested like the arguments and twice like these."""
+        self._expect_number()
+        value, gradients, rows = self.expansion.taylor(leaves, check=check)
+        shapes = [self.expression.nodes[k].shape for k in self.sources]
+        gradient = [row.reshape(shape) for row, shape in zip(gradients, shapes, strict=True)]
+        blocks = [
+            self.inner.unflatten([block.reshape(a + b) for block, b in zip(row, shapes, strict=True)])
+            for row, a in zip(rows, shapes, strict=True)
+        ]
+        return float(value), self.inner.unflatten(gradient), self.inner.unflatten(blocks)
 
     def times(self, leaves: Sequence[Array], vector: Any, weights: Any, /, *, check: bool) -> Any:
         """Return the product of the Hessian with a vector, nested like the arguments."""

@@ -1,0 +1,1 @@
+"""The Lagrangian of a constrained problem: values and sparse derivatives of fixed structure, for solvers."""

@@ -1,0 +1,89 @@
+"""The flat arrays that a solver gives: points, multipliers, and buffers to write into."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jacchain.algebra.kernels import Array
+from jacchain.errors import DtypeError, SizeError, TraceError
+from jacchain.model.array_protocol import Overloaded
+from jacchain.model.layer import as_point
+from jacchain.model.trace import real
+
+
+def as_start(x0: ArrayLike, /) -> Array:
+    """Return the point that fixes the length and the dtype: one axis, float32 or float64."""
+    start = as_point(x0, "x0")
+    if start.ndim != 1:
+        raise SizeError(
+            f"x0 has shape {start.shape}, but a Lagrangian is a function of one flat array",
+            "give x0.reshape(-1), and reshape inside the functions",
+        )
+    return start
+
+
+def as_vector(values: Any, size: int, dtype: "np.dtype[Any]", /) -> Array:
+    """Return a point of a length and dtype, not copied where it is one already.
+
+    Examples
+    --------
+    >>> as_vector([1.0, 2.0], 3, np.dtype(float))
+    Traceback (most recent call last):
+    jacchain.errors.SizeError: x has shape (2,), but x0 had 3 numbers
+    give 3 numbers, or make a Lagrangian for another x0
+    """
+    if type(values) is np.ndarray and values.dtype == dtype and values.shape == (size,):
+        return values
+    if isinstance(values, Overloaded):
+        raise TraceError("x is a traced value, where numbers are needed", "give the functions themselves to the trace")
+    array = real(values, "x")
+    if array.shape != (size,):
+        raise SizeError(
+            f"x has shape {array.shape}, but x0 had {size} numbers",
+            f"give {size} numbers, or make a Lagrangian for another x0",
+        )
+    return array.astype(dtype)
+
+
+def as_multipliers(values: Any, count: int, dtype: "np.dtype[Any]", /) -> Array:
+    """Return one multiplier for each constraint, not copied where the array is one already.
+
+    Examples
+    --------
+    >>> as_multipliers([1.0], 2, np.dtype(float))
+    Traceback (most recent call last):
+    jacchain.errors.SizeError: 1 multiplier is given for 2 constraints
+    give 2 multipliers, one for each number that the constraints give
+    """
+    if type(values) is np.ndarray and values.dtype == dtype and values.shape == (count,):
+        return values
+    array = real(() if values is None else values, "multipliers")
+    if array.shape != (count,):
+        given = prod(array.shape)
+        what = f"{given} multiplier{'s are' if given != 1 else ' is'} given for {count} constraints"
+        if given == count:
+            what = f"the multipliers have shape {array.shape}, not ({count},)"
+        raise SizeError(what, f"give {count} multipliers, one for each number that the constraints give")
+    return array.astype(dtype)
+
+
+def copied(values: Array, out: Any, /) -> Array:
+    """Return a copy of a result, in a given array if there is one.
+
+    Raises
+    ------
+    SizeError, DtypeError
+        An array of another shape, or not of floating-point numbers.
+    """
+    if out is None:
+        return values.copy()
+    if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
+        raise DtypeError(
+            f"out is {getattr(out, 'dtype', type(out).__name__)}", "give an array of floating-point numbers"
+        )
+    if out.shape != values.shape:
+        raise SizeError(f"out has shape {out.shape}, not {values.shape}", "give an array of that shape")
+    out[...] = values
+    return out
