@@ -5,7 +5,6 @@ from typing import Any, final
 
 import numpy as np
 
-from jacchain.errors import TraceError
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
 from jacchain.functions.batched import BatchedFunction, batched_function, points_of
@@ -14,7 +13,7 @@ from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import PreparedFunction, Wanted
 from jacchain.functions.quickest import quickest
 from jacchain.functions.scalar.scalar_program import ScalarProgram
-from jacchain.functions.traces import KEPT, FunctionTraces, Key
+from jacchain.functions.traces import KEPT, FunctionTraces, Key, refuse_names
 from jacchain.model.expression import Expression
 from jacchain.model.trace import trace
 from jacchain.planning.elimination.graph_plan import GraphPlan
@@ -64,9 +63,7 @@ class FunctionDerivative:
         NonFiniteError
             With ``check=True``: NaN or infinity, with the node's name.
         """
-        if named:
-            cure = "give all arguments by position, or close over it: lambda x: f(x, k=3)"
-            raise TraceError(f"the argument {next(iter(named))!r} is given by name", cure)
+        refuse_names(named)
         leaves, found = self._traces.at(arguments)
         if self.options.check:
             check_values(found.expression, leaves)

@@ -1,11 +1,12 @@
 """What is made of a function's traces: one for every nesting, shapes and dtypes of its arguments."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar, final
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array
+from jacchain.errors import TraceError
 from jacchain.execution.operation import Shape
 from jacchain.model.expression import Expression
 from jacchain.model.layer import as_point
@@ -77,6 +78,13 @@ class FunctionTraces(Generic[Prepared]):
         """Drop what was made; the next call makes it anew."""
         self._known.clear()
         self._ready = None
+
+
+def refuse_names(named: Mapping[str, object], /) -> None:
+    """Raise a TraceError if an argument of a function is given by name."""
+    for name in named:
+        cure = "give all arguments by position, or close over it: lambda x: f(x, k=3)"
+        raise TraceError(f"the argument {name!r} is given by name", cure)
 
 
 def _dtype(leaf: object) -> object:

@@ -11,6 +11,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.algebra.structure import Dense, Identity, Negation, Structure
 from jacchain.errors import OptionError
 from jacchain.model.expression import Expression, differentiable
+from jacchain.model.layer import CURVATURE_CURE
 from jacchain.model.primitive import Primitive
 from jacchain.model.primitives.reshape import Reshape, Transpose
 from jacchain.model.primitives.selection import Gather, Index
@@ -90,10 +91,7 @@ def second_order(
         if facts.curvatures is None:
             operation = expression.nodes[node].operation
             name = "" if operation is None else operation.name
-            raise OptionError(
-                f"node %{node} of {expression.name} ({name}) states no curvature",
-                "build it from NumPy functions or from layers that state theirs, or use hvp with finite differences",
-            )
+            raise OptionError(f"{name} states no curvature (node %{node} of {expression.name})", CURVATURE_CURE)
         for one in facts.curvatures:
             if (node, one.first) in edges and (node, one.second) in edges:
                 structure: Structure = Dense(1, 1) if is_quotient else one.structure

@@ -9,7 +9,7 @@ from jacchain.execution.run import Counted
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.rows.row_program import RowProgram
 from jacchain.functions.second.prepared_hessian import PreparedHessian
-from jacchain.functions.traces import FunctionTraces
+from jacchain.functions.traces import FunctionTraces, refuse_names
 from jacchain.model.expression import Expression
 from jacchain.planning.second.hessian_plan import HessianPlan
 
@@ -29,7 +29,7 @@ class Hessian:
         self.options = options
         self._traces = FunctionTraces(function, lambda expression: PreparedHessian(expression, options))
 
-    def __call__(self, *arguments: Any, weights: Any = None) -> Any:
+    def __call__(self, *arguments: Any, weights: Any = None, **named: Any) -> Any:
         """Return the second derivatives at some arguments.
 
         Parameters
@@ -56,6 +56,7 @@ class Hessian:
         NonFiniteError
             With ``check=True``: NaN or infinity, with the node's name.
         """
+        refuse_names(named)
         leaves, found = self._traces.at(arguments)
         return found.hessian(leaves, weights, check=self.options.check)
 

@@ -165,7 +165,7 @@ class PreparedHessian:
             raise SizeError(f"{self.expression.name} gives {given}, not one number", "give weights of that shape")
 
     def _as_weights(self, weights: Any) -> list[Array]:
-        return _like(weights, self.expression.results, self.shapes, self.expression.dtype, "weights", "f(x)")
+        return _like(weights, self.expression.results, self.shapes, self.expression.dtype, "the weights", "f(x)")
 
     def _as_directions(self, vector: Any) -> list[Array]:
         shapes = [self.expression.nodes[k].shape for k in self.sources]
@@ -178,9 +178,9 @@ def _like(
     """Return the arrays of something that nests like something else, of the same shapes."""
     found, other = ([nested_], LEAF) if tree == LEAF else flatten(nested_, what)
     if other != tree:
-        raise SizeError(f"{what} nest otherwise than {like}", "give arrays nested in the same way")
+        raise SizeError(f"the nesting of {what} is not that of {like}", "give arrays nested in the same way")
     arrays = [np.asarray(one, dtype) for one in found]
     for array, shape in zip(arrays, shapes, strict=True):
         if array.shape != shape:
-            raise SizeError(f"{what} have shape {array.shape}, but {like} has shape {shape}", f"give shape {shape}")
+            raise SizeError(f"shape {array.shape} of {what}, but {like} has shape {shape}", f"give shape {shape}")
     return arrays
