@@ -9,11 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from jacchain.algebra.structure import sparse
 from jacchain.errors import OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import MASK_CURE, apply, are_masks, lift
 from jacchain.model.primitives.contraction import contracted, multiplied
 from jacchain.model.primitives.convolution import Convolve
 from jacchain.model.primitives.solve import Determinant, Inv, Solve
+from jacchain.model.primitives.sparse_product import SparseProduct
 from jacchain.model.supported import Supported
 
 
@@ -21,8 +23,29 @@ def matmul(x1: Any, x2: Any) -> Any:
     """Return the product of matrices, vectors and stacks of matrices."""
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         raise SizeError(f"matmul of shapes {np.shape(x1)} and {np.shape(x2)}", "multiply by a number with *")
+    if is_sparse(x1) or is_sparse(x2):
+        return _sparse_product(x1, x2)
     _refuse_masks("a product", x1, x2)
     return multiplied(apply, *lift((x1, x2)))
+
+
+def is_sparse(operand: object, /) -> bool:
+    """Tell whether something is a sparse matrix or array of SciPy."""
+    return hasattr(operand, "tocsr") and hasattr(operand, "nnz")
+
+
+def _sparse_product(x1: Any, x2: Any) -> Any:
+    """Return the product of a sparse matrix and a vector, or of a vector and a sparse matrix."""
+    matrix, vector = (x1, x2) if is_sparse(x1) else (x2.T, x1)
+    if vector.ndim != 1:
+        cure = "multiply it by one vector at a time, or write it out: A.toarray() @ X"
+        raise TraceError(f"a sparse matrix times a traced array of shape {vector.shape}", cure)
+    found = matrix.tocsr(copy=True)
+    found.sum_duplicates()
+    if found.shape[1] != len(vector):
+        raise SizeError(f"matmul of shapes {found.shape} and {vector.shape}", "make the inner sizes equal")
+    structure = sparse(found.shape[0], found.shape[1], found.indptr, found.indices)
+    return apply(SparseProduct(structure), np.asarray(found.data, vector.dtype), vector)
 
 
 def _refuse_masks(what: str, *operands: Any) -> None:

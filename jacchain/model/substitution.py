@@ -134,6 +134,8 @@ def _listening(maker: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(maker)
     def listening(*args: Any, **options: Any) -> Any:
+        if args and is_overloaded(args[0]) and _is_sparse(sys._getframe(1)):
+            return _unread(args[0])
         if args and is_overloaded(args[0]) and not _is_scipy(sys._getframe(1)):
             from jacchain.model.numpy_dispatch import refuse_options
 
@@ -144,6 +146,18 @@ def _listening(maker: Callable[..., Any]) -> Callable[..., Any]:
         return maker(*args, **options)
 
     return listening
+
+
+def _is_sparse(frame: FrameType) -> bool:
+    """Return whether a sparse matrix asks there for the numbers of what it is multiplied by."""
+    return str(frame.f_globals.get("__name__", "")).startswith("scipy.sparse.")
+
+
+def _unread(value: Any) -> Any:
+    """Return what NumPy makes of something that is no array, so that SciPy leaves the product to the value itself."""
+    found = np.empty((), object)
+    found[()] = value
+    return found
 
 
 def _is_scipy(frame: FrameType) -> bool:

@@ -37,8 +37,9 @@ from jacchain.model.primitives.placement import Concatenate, Place, Stack, paddi
 from jacchain.model.primitives.reshape import Reshape, Transpose
 from jacchain.model.primitives.selection import Gather, Index, rearranged, selection
 from jacchain.model.primitives.solve import Determinant, Inv, Solve
+from jacchain.model.primitives.sparse_product import SparseProduct
 
-MODULES = ["matmul", "reshape", "selection", "placement", "cumulative", "solve", "convolution"]
+MODULES = ["matmul", "reshape", "selection", "placement", "cumulative", "solve", "convolution", "sparse_product"]
 Shape = tuple[int, ...]
 
 
@@ -155,8 +156,21 @@ def convolution_examples():
             yield Example(Convolve(mode, int(np.prod(shape[:-1]))), (shape, (m,)), rowwise(mode))
 
 
+def sparse_examples():
+    for rows, columns, indptr, indices in ((2, 3, [0, 1, 3], [2, 0, 1]), (3, 2, [0, 2, 2, 3], [0, 1, 0])):
+
+        def product(numbers, x, shape=(rows, columns), ptr=tuple(indptr), index=tuple(indices)):
+            made = np.zeros(shape, np.result_type(numbers, x))
+            made[np.repeat(np.arange(shape[0]), np.diff(ptr)), list(index)] = numbers
+            return made @ x
+
+        structure = sparse(rows, columns, indptr, indices)
+        yield Example(SparseProduct(structure), ((len(indices),), (columns,)), product)
+
+
 EXAMPLES = [
     *product_examples(),
+    *sparse_examples(),
     *shape_examples(),
     *selection_examples(),
     *placement_examples(),

@@ -12,6 +12,7 @@ import scipy.sparse
 import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from scipy.special import expit, logsumexp, softmax
 
 import jacchain as jc
@@ -365,8 +366,12 @@ REFUSALS = {
     "an object array": (lambda x: np.array([x[0], x[1]], dtype=object), TraceError, "dtype object"),
     "an array of objects": (lambda x: np.array(["a", None]), (DtypeError, TraceError), "numpy.stack|real numbers"),
     "a masked array": (lambda x: x * np.ma.array(V), TraceError, "filled"),
-    "a sparse matrix on the right": (lambda x: x @ scipy.sparse.csr_array(A), TraceError, "csr_array(.|\n)*toarray"),
-    "a sparse matrix on the left": (lambda x: scipy.sparse.csr_array(A) @ x, TraceError, "scipy.sparse"),
+    "a sparse matrix that is added": (lambda x: x + scipy.sparse.csr_array(A), TraceError, "csr_array(.|\n)*toarray"),
+    "a sparse matrix times a matrix": (
+        lambda x: scipy.sparse.csr_array(A) @ np.outer(x, x),
+        TraceError,
+        "of shape(.|\n)*one vector at a time",
+    ),
     "a complex constant": (lambda x: x * 1j, DtypeError, "real and imaginary"),
     "an unsupported function": (np.fft.fft, TraceError, r"numpy.fft.fft is not supported(.|\n)*jacchain.Function"),
     "an unsupported option": (lambda x: np.average(x, returned=True), TraceError, "returned="),
@@ -516,3 +521,17 @@ def test_a_layer_that_is_a_dataclass_of_arrays_applies_too():
 def test_a_function_of_unknown_outputs_says_what_to_state():
     with pytest.raises(SizeError, match="outputs="):
         trace(jc.Function(np.cumsum, vjp=lambda x, u: np.cumsum(u[::-1])[::-1]), V)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "dia"])
+def test_sparse_matrices_multiply_traced_vectors_from_both_sides(form):
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(4, 3)) * (rng.random((4, 3)) < 0.6)
+    for made in (scipy.sparse.coo_array(dense), scipy.sparse.coo_matrix(dense)):
+        matrix = made.asformat(form)
+        x, y = rng.normal(size=3), rng.normal(size=4)
+        found = jc.jacobian(lambda v, a=matrix: a @ np.sin(v))(x)
+        assert_allclose(found, dense * np.cos(x), rtol=1e-14)
+        assert_allclose(jc.jacobian(lambda v, a=matrix: np.sin(v) @ a)(y), dense.T * np.cos(y), rtol=1e-14)
+    structured = jc.jacobian(lambda v: matrix @ v, structured=True)(x)
+    assert structured.structure.nonzeros == np.count_nonzero(dense)

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from jacchain.algebra.kernels import Array
+from jacchain.algebra.structure import Sparse, csr_arrays
 from jacchain.execution.operation import Operation, Shape
 from jacchain.functions.rows.route import Route, constant_route, identity, routed
 from jacchain.functions.rows.row_writer import RowWriter
@@ -21,6 +22,7 @@ from jacchain.model.primitives.placement import Concatenate, Place, Stack
 from jacchain.model.primitives.reduction import Mean, Sum
 from jacchain.model.primitives.reshape import Reshape, Transpose
 from jacchain.model.primitives.selection import Gather, Index
+from jacchain.model.primitives.sparse_product import SparseProduct, entry_rows
 from jacchain.model.primitives.unit_pattern import from_bytes
 
 
@@ -94,6 +96,9 @@ class RowValues:
             case MatMul():
                 other = self.rows[operands[1 - position]]
                 return Scattered(1, columns, (Term(other, constant_route(1, columns, 0), identity(columns)),))
+            case SparseProduct(structure) if position == 1:
+                to, taken = _entries(structure)
+                return Scattered(rows, columns, (Term(self.rows[operands[0]], to, taken),))
             case Concatenate() | Stack() | Place():
                 to = _placed(operation, self._shapes(operands))[position]
                 return Scattered(rows, columns, (Term(one, to, identity(columns)),))
@@ -134,6 +139,9 @@ class RowValues:
                 )
             case MatMul() if len(shapes[0]) == len(shapes[1]) == 1:
                 return writer.sum(writer.multiply(*rows), shapes[0][0])
+            case SparseProduct(structure):
+                to, taken = _entries(structure)
+                return writer.sums(writer.multiply(rows[0], writer.take(rows[1], taken)), to)
             case Concatenate() | Stack() | Place():
                 return writer.put(rows, _placed(operation, shapes))
             case _:
@@ -143,6 +151,14 @@ class RowValues:
 def _is_even(numbers: Array) -> bool:
     """Whether an array holds one number, as often as it may be."""
     return bool((numbers == numbers.reshape(-1)[0]).all())
+
+
+def _entries(structure: Sparse) -> tuple[Route, Route]:
+    """Return the row and the column of every number of a sparse matrix, of which no row is empty."""
+    rows, (_, columns) = entry_rows(structure), csr_arrays(structure)
+    if len(np.unique(rows)) < structure.rows:
+        raise NotRowsError
+    return routed(structure.rows, rows), routed(structure.columns, columns.astype(np.intp))
 
 
 def _taken(operation: Operation, shape: Shape) -> Route:

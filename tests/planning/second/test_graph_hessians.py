@@ -14,11 +14,12 @@ from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Diagonal, Identity, Kronecker, Structure, array_shapes, stored
 from jacchain.algebra.symmetric import congruence
 from jacchain.errors import InfeasibleError, OptionError
+from jacchain.planning.elimination.planner import plan_graph
 from jacchain.planning.elimination.problem import topological
 from jacchain.planning.graph import Edge, Graph
 from jacchain.planning.link import Link
 from jacchain.planning.node import Add, Adjoint, Congruence, Curvature, Local, Multiply, Tangent, Transpose
-from jacchain.planning.second.ladder import Curve, Ladder
+from jacchain.planning.second.ladder import Curve, Ladder, unfolded
 from jacchain.planning.second.planner import plan_second
 from jacchain.planning.second.planners import SECOND_BASELINES, SECOND_PLANNERS
 
@@ -51,12 +52,7 @@ class Values:
 def hessian_by_formula(ladder, values):
     """The blocks Σ P_aᵀ (r·∂²f) P_b by the chain rule, and the rows r of the inputs."""
     graph, order = ladder.graph, topological(ladder.graph)
-    rows = {vertex: np.zeros((1, graph.sizes[vertex])) for vertex in order}
-    rows[ladder.output][:] = 1
-    for vertex in reversed(order):
-        for k, edge in enumerate(graph.edges):
-            if edge.head == vertex:
-                rows[edge.tail] = rows[edge.tail] + rows[vertex] @ values.locals[k]
+    rows = adjoints(ladder, values)
     pushed = [_pushed(graph, order, values, source) for source in ladder.inputs]
     blocks = []
     for i, j in ladder.pairs:
@@ -69,6 +65,18 @@ def hessian_by_formula(ladder, values):
                 total += pushed[i][b].T @ bent.T @ pushed[j][a]
         blocks.append(total)
     return blocks, [rows[vertex] for vertex in ladder.inputs]
+
+
+def adjoints(ladder, values):
+    """The row r of every vertex."""
+    graph, order = ladder.graph, topological(ladder.graph)
+    rows = {vertex: np.zeros((1, graph.sizes[vertex])) for vertex in order}
+    rows[ladder.output][:] = 1
+    for vertex in reversed(order):
+        for k, edge in enumerate(graph.edges):
+            if edge.head == vertex:
+                rows[edge.tail] = rows[edge.tail] + rows[vertex] @ values.locals[k]
+    return rows
 
 
 def _pushed(graph, order, values, source):
@@ -328,3 +336,31 @@ def test_what_does_not_bend_has_no_hessian():
 def test_what_cannot_be_planned_is_an_error(options, error, message):
     with pytest.raises(error, match=message):
         plan_second(path([3] * 21 + [1]), **options)
+
+
+@given(ladder=ladders(), seed=seeds)
+def test_the_unfolded_ladder_has_the_same_blocks(ladder, seed):
+    # a planner of plain graphs, which knows nothing of symmetry, multiplies and adds up to the same matrices
+    values = Values(ladder, seed)
+    expected, _ = hessian_by_formula(ladder, values)
+    rows = adjoints(ladder, values)
+    found, matrices = unfolded(ladder), []
+    for kind, number in found.sources:
+        if kind in ("local", "transpose"):
+            matrix = values.locals[number]
+        else:
+            head = ladder.graph.edges[ladder.curves[number].first].head
+            matrix = values.curvature(number, rows[head])
+        matrices.append(matrix.T if kind in ("transpose", "mirror") else matrix)
+    plan = plan_graph(found.graph, planner="reverse")
+    made = []
+    for node in plan.nodes:
+        match node:
+            case Local(link):
+                made.append(np.eye(node.structure.rows) if link < 0 else matrices[link])
+            case Multiply(left, right):
+                made.append(made[left] @ made[right])
+            case Add(left, right):
+                made.append(made[left] + made[right])
+    for root, block in zip(plan.roots, expected, strict=True):
+        np.testing.assert_allclose(0 if root is None else made[root], block, rtol=1e-9, atol=1e-9)
