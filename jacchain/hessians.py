@@ -93,8 +93,9 @@ def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None
     Parameters
     ----------
     f : callable, Sequential or Layer
-        A function that closes over nothing is recorded once; one that closes over something with every call. For many
-        calls keep ``hess = jacchain.hessian(f)`` and call ``hess.times(x, v)``.
+        A composition of layers, or a function that closes over nothing, is recorded once (what it reads of its module
+        included), anything else with every call. For many calls keep ``hess = jacchain.hessian(f)`` and call
+        ``hess.times(x, v)``.
     x : array, or nested
         The argument; a tuple stands for several arguments, of which all are differentiated.
     v : array, or nested
@@ -134,6 +135,7 @@ class _Held:
 
     def __init__(self, function: Function, /) -> None:
         self.function = ref(function)
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, *arguments: Any) -> Any:
         function = self.function()
@@ -148,7 +150,8 @@ def _kept(f: Function, options: FunctionOptions) -> Hessian:
     """Return the Hessian of a function, made before if it closes over nothing that may change meanwhile."""
     if not callable(f):
         raise OptionError(f"cannot differentiate {f!r}", "give a function, a layer or a Sequential")
-    if not isinstance(f, FunctionType) or f.__closure__ is not None:
+    is_kept = isinstance(f, Sequential) or (isinstance(f, FunctionType) and f.__closure__ is None)
+    if not is_kept:
         return Hessian(f, options)
     known = _KEPT.setdefault(f, {})
     if options not in known:

@@ -204,6 +204,8 @@ def test_a_composition_of_layers_has_a_hessian():
     assert_allclose(found.reshape(n, n), expected.reshape(n, n), rtol=1e-6, atol=1e-8)
     v = RNG.normal(size=n)
     assert_allclose(jc.hvp(f, x, v), found.reshape(n, n) @ v, rtol=1e-10)
+    layers[0].weight[...] *= 2  # parameters are read with every call, though the composition is recorded once
+    assert_allclose(jc.hvp(f, x, v), jc.hessian(f)(x).reshape(n, n) @ v, rtol=1e-10)
 
 
 def test_a_structured_hessian_has_a_pattern_that_does_not_depend_on_the_point():

@@ -106,7 +106,11 @@ class Hessian:
         return self._traces.at(arguments)[1].expression
 
     def plan(self, *arguments: Any) -> HessianPlan:
-        """Return the plan for arguments like these: of a function of several numbers, with weights."""
+        """Return the plan for arguments like these: of a function of several numbers, with weights.
+
+        The program made of it may take fewer multiplications: what is constant is multiplied once and kept, and some
+        symmetric products have a cheaper way. Number by number, those of values and local derivatives are added.
+        """
         return self._traces.at(arguments)[1].plan
 
     def program(self, *arguments: Any) -> Program | RowProgram:
