@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 from weakref import WeakKeyDictionary, ref
 
 from jacchain.errors import OptionError, unknown_name
 from jacchain.functions.options import FunctionOptions, as_argnums
 from jacchain.functions.second.hessian import Hessian
+from jacchain.functions.surroundings import Surroundings, surroundings
 from jacchain.model.layer import Layer
 from jacchain.model.sequential import Sequential
 from jacchain.planning.elimination.planner import as_seconds, as_seed
@@ -93,9 +94,9 @@ def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None
     Parameters
     ----------
     f : callable, Sequential or Layer
-        A composition of layers, or a function that closes over nothing, is recorded once (what it reads of its module
-        included), anything else with every call. For many calls keep ``hess = jacchain.hessian(f)`` and call
-        ``hess.times(x, v)``.
+        A composition of layers, or a function that reads nothing but its arguments, functions and numbers, is recorded
+        once; one that closes over something, or reads arrays of its module, with every call. For many calls keep
+        ``hess = jacchain.hessian(f)`` and call ``hess.times(x, v)``.
     x : array, or nested
         The argument; a tuple stands for several arguments, of which all are differentiated.
     v : array, or nested
@@ -143,17 +144,26 @@ class _Held:
         return function(*arguments)
 
 
-_KEPT: Final[WeakKeyDictionary[Function, dict[FunctionOptions, Hessian]]] = WeakKeyDictionary()
+class _Made(NamedTuple):
+    """What was made for a function, and what it read then besides its arguments."""
+
+    surroundings: Surroundings
+    hessians: dict[FunctionOptions, Hessian]
+
+
+_KEPT: Final[WeakKeyDictionary[Function, _Made]] = WeakKeyDictionary()
 
 
 def _kept(f: Function, options: FunctionOptions) -> Hessian:
     """Return the Hessian of a function, made before if it closes over nothing that may change meanwhile."""
     if not callable(f):
         raise OptionError(f"cannot differentiate {f!r}", "give a function, a layer or a Sequential")
-    is_kept = isinstance(f, Sequential) or (isinstance(f, FunctionType) and f.__closure__ is None)
-    if not is_kept:
-        return Hessian(f, options)
-    known = _KEPT.setdefault(f, {})
-    if options not in known:
-        known[options] = Hessian(_Held(f), options)
-    return known[options]
+    known = _KEPT.get(f) if isinstance(f, Sequential | FunctionType) else None
+    if known is None or not known.surroundings.holds():
+        around = Surroundings(()) if isinstance(f, Sequential) else surroundings(f)
+        if around is None:
+            return Hessian(f, options)
+        known = _KEPT[f] = _Made(around, {})
+    if options not in known.hessians:
+        known.hessians[options] = Hessian(_Held(f), options)
+    return known.hessians[options]

@@ -12,7 +12,7 @@ from jacchain.algebra.kernels import Array, Calls, Kernels
 from jacchain.algebra.pattern import pattern
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Negation, Sparse, Structure, csr_arrays, sparse
-from jacchain.algebra.symmetric import mirror_entries
+from jacchain.algebra.symmetric import mirror_entries, mirror_scratch
 
 Places = NDArray[np.intp]
 
@@ -70,8 +70,30 @@ class Assembly:
         return sparse(self.rows, self.columns, indptr, columns)
 
     def scratch(self, structures: Sequence[Structure], /) -> int:
-        """Return the numbers of workspace that assembling takes."""
-        return max((2 * _entries(structure) for structure in structures), default=0)
+        """Return the numbers of workspace that assembling takes, mirroring included."""
+        pairs = zip(self.parts, structures, strict=True)
+        moved = [2 * _entries(structure) for part, structure in pairs if not self._is_viewed(part, structure)]
+        mirrored = [mirror_scratch(self.structure(structures))] if self.is_symmetric else []
+        return max([*moved, *mirrored], default=0)
+
+    @property
+    def is_one_part(self) -> bool:
+        """Whether one part is all there is, and as it is."""
+        places = [(part.rows, part.columns, part.is_turned) for part in self.parts]
+        return not self.is_sparse and places == [(None, None, False)]
+
+    @property
+    def is_overlapping(self) -> bool:
+        """Whether some row has its number from two sets of rows that parts go to."""
+        found = {id(part.rows): part.rows for part in self.parts}.values()
+        taken = [np.arange(self.rows) if rows is None else rows for rows in found]
+        return bool(taken) and len(distinct(np.concatenate(taken))) < sum(map(len, taken))
+
+    def _is_viewed(self, part: Part, structure: Structure) -> bool:
+        """Whether a part goes to evenly spaced rows and columns, so that it is copied as it is."""
+        if self.is_sparse or not isinstance(structure, Dense):
+            return False
+        return None not in (_as_slice(part.rows, self.rows), _as_slice(part.columns, self.columns))
 
     def calls(
         self, kernels: Kernels, operands: Sequence[Operand], out: Operand, scratch: Array, /, *, is_mirrored: bool
@@ -82,8 +104,8 @@ class Assembly:
         covered = _Covered(self.rows * self.columns if isinstance(out.structure, Dense) else flat.size)
         made: list[Calls] = []
         for part, operand in zip(self.parts, operands, strict=True):
-            block = None if self.is_sparse else _view(self, part, operand, target)
-            if block is not None:
+            if self._is_viewed(part, operand.structure):
+                block = target[_as_slice(part.rows, self.rows), _as_slice(part.columns, self.columns)]
                 values = operand.arrays[0].T if part.is_turned else operand.arrays[0]
                 is_first = covered.take(_keys(self, part, operand.structure).places)
                 made.append(
@@ -138,14 +160,6 @@ def _within(structure: Structure, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     indptr, indices = csr_arrays(structure)
     rows = np.repeat(np.arange(structure.rows, dtype=np.int64), np.diff(indptr))
     return np.searchsorted(rows * structure.columns + indices, keys)
-
-
-def _view(whole: Assembly, part: Part, operand: Operand, target: Array) -> Array | None:
-    """Return the view of the whole that a dense block goes to, if its rows and columns are evenly spaced."""
-    if not isinstance(operand.structure, Dense):
-        return None
-    rows, columns = _as_slice(part.rows, whole.rows), _as_slice(part.columns, whole.columns)
-    return None if rows is None or columns is None else target[rows, columns]
 
 
 def _as_slice(places: Places | None, size: int) -> slice | None:

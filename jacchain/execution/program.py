@@ -325,7 +325,8 @@ def _overwritable(program: Program, step: Instruction) -> tuple[int, ...]:
         case "add":
             in_place = addition(structures[0], structures[1]).rule.in_place
         case _:
-            return step.operands if step.op in ("value", "local", "mirror") else ()
+            is_own = step.op in ("value", "local", "mirror")
+            return tuple(k for k in step.operands if is_own and step.operands.count(k) == 1)
     return {"left": step.operands[:1], "right": step.operands[1:], "either": step.operands}.get(in_place, ())
 
 
@@ -342,13 +343,14 @@ def _scratch(program: Program, step: Instruction) -> int:
 
 
 def _check_storage(program: Program) -> None:
-    for k, a in enumerate(program.storages):
-        if a.offset >= 0 and a.offset + a.size > program.workspace:
-            _broken(a.first, program.instructions[a.first], f"storage {k} ends beyond the workspace")
-        for b in program.storages[:k]:
-            apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
-            if a.first <= b.last and b.first <= a.last and not apart and min(a.offset, b.offset) >= 0:
-                _broken(a.first, program.instructions[a.first], "overlaps storage that is still held")
+    held: list[Storage] = []
+    for a in sorted((a for a in program.storages if a.offset >= 0 and a.size), key=lambda a: a.first):
+        if a.offset + a.size > program.workspace:
+            _broken(a.first, program.instructions[a.first], "uses storage that ends beyond the workspace")
+        held = [b for b in held if b.last >= a.first]
+        if any(a.offset < b.offset + b.size and b.offset < a.offset + a.size for b in held):
+            _broken(a.first, program.instructions[a.first], "overlaps storage that is still held")
+        held.append(a)
     views = {step.result for step in program.instructions if is_view(step)}  # these may repeat what they see
     for place, step in enumerate(program.instructions):
         for k in (step.result, *step.operands):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -12,6 +12,7 @@ from jacchain.errors import OptionError, SizeError
 from jacchain.execution.operation import Shape
 from jacchain.functions.derivative import FunctionDerivative
 from jacchain.functions.options import FunctionOptions
+from jacchain.functions.surroundings import Surroundings, surroundings
 from jacchain.model.array_protocol import apply
 from jacchain.model.displace import Displace
 from jacchain.model.layer import as_point
@@ -56,13 +57,20 @@ def _held(function: Function) -> Callable[[], Any]:
         return lambda: function
 
 
-Made = dict[FunctionOptions, FunctionDerivative]
+class Made(NamedTuple):
+    """What was made for a function, and what it read then besides its arguments."""
+
+    surroundings: Surroundings
+    derivatives: dict[FunctionOptions, FunctionDerivative]
+
 
 Store = WeakKeyDictionary[Function, Made]
 
 _TANGENTS: Final[Store] = WeakKeyDictionary()
 _ADJOINTS: Final[Store] = WeakKeyDictionary()
-_SHAPES: Final[WeakKeyDictionary[Function, dict[Any, tuple[Tree, tuple[Shape, ...]]]]] = WeakKeyDictionary()
+_SHAPES: Final[WeakKeyDictionary[Function, tuple[Surroundings, dict[Any, tuple[Tree, tuple[Shape, ...]]]]]] = (
+    WeakKeyDictionary()
+)
 
 
 def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions) -> Any:
@@ -144,16 +152,22 @@ def _like(nested: Any, tree: Tree, what: str, dtype: "np.dtype[Any]") -> list[Ar
 def _outputs(function: Function, tree: Tree, leaves: Sequence[Array]) -> tuple[Tree, tuple[Shape, ...]]:
     """Return how a function's results nest and their shapes, found by a trace the first time."""
     key = tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    known = _SHAPES.setdefault(function, {}) if _is_pure(function) else {}
+    known = _shapes_of(function)
     if key not in known:
         expression = trace(function, *tree.unflatten(list(leaves)))
         known[key] = expression.results, tuple(expression.nodes[k].shape for k in expression.outputs)
     return known[key]
 
 
-def _is_pure(function: Function) -> bool:
-    """Whether what was made for a function serves its next call: not if it closes over what may change meanwhile."""
-    return isinstance(function, FunctionType) and function.__closure__ is None
+def _shapes_of(function: Function) -> dict[Any, tuple[Tree, tuple[Shape, ...]]]:
+    """Return what is known of a function's results, to which more may be added."""
+    known = _SHAPES.get(function) if isinstance(function, FunctionType) else None
+    if known is None or not known[0].holds():
+        around = surroundings(function)
+        if around is None:
+            return {}
+        known = _SHAPES[function] = around, {}
+    return known[1]
 
 
 def _made(
@@ -163,7 +177,12 @@ def _made(
     options: FunctionOptions,
 ) -> FunctionDerivative:
     """Return what was made for a function and options, making it the first time."""
-    known = store.setdefault(function, {}) if _is_pure(function) else {}
-    if options not in known:
-        known[options] = FunctionDerivative(kind(function), options, "jacobian", with_value=False)
-    return known[options]
+    known = store.get(function) if isinstance(function, FunctionType) else None
+    if known is None or not known.surroundings.holds():
+        around = surroundings(function)
+        if around is None:
+            return FunctionDerivative(kind(function), options, "jacobian", with_value=False)
+        known = store[function] = Made(around, {})
+    if options not in known.derivatives:
+        known.derivatives[options] = FunctionDerivative(kind(function), options, "jacobian", with_value=False)
+    return known.derivatives[options]

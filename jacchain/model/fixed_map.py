@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
-
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.matrix import Matrix, dense
 from jacchain.algebra.rule import Operand
@@ -26,25 +24,20 @@ class FixedMap:
     taken, given : tuple of int
         The shapes of x and of M x.
     multiplications : int
-        Of a product; by default M's entries besides 0, 1 and -1, which add numbers or move them.
+        Of a product.
 
     Examples
     --------
-    >>> twice = FixedMap("twice", dense([[2.0, 0.0], [0.0, 1.0]]), (2,), (2,))
-    >>> twice.multiplications, twice.transposed.name
-    (1, 'twiceᵀ')
+    >>> twice = FixedMap("twice", dense([[2.0, 0.0], [0.0, 2.0]]), (2,), (2,), 4)
+    >>> twice.transposed.name
+    'twiceᵀ'
     """
 
     name: str
     matrix: Matrix
     taken: Shape
     given: Shape
-    multiplications: int = -1
-
-    def __post_init__(self) -> None:
-        if self.multiplications < 0:
-            entries = np.abs(self.matrix.todense())
-            object.__setattr__(self, "multiplications", int(np.count_nonzero((entries != 0) & (entries != 1))))
+    multiplications: int
 
     @property
     def transposed(self) -> "FixedMap":

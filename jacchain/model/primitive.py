@@ -13,6 +13,7 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.errors import SizeError
 from jacchain.execution.operation import VALUE, OperationFacts, Shape
+from jacchain.model.local_curvature import local_curvature
 
 
 class Primitive(ABC):
@@ -101,15 +102,8 @@ class Primitive(ABC):
         facts = next((one for one in stated if (one.first, one.second) == pair), None)
         if facts is None:
             return None
-        shapes = array_shapes(facts.structure)
-        if facts.view:
-            views = zip(self.curvature_views(pair, adjoint), shapes, strict=True)
-            return Matrix(facts.structure, tuple(view.reshape(shape) for view, shape in views))
-        out = Operand(facts.structure, tuple(np.empty(shape, dtype) for shape in shapes))
-        given = tuple(x if i in facts.reads else None for i, x in enumerate(arrays))
         y = self.value(*arrays) if VALUE in facts.reads else None
-        run(self.curvature_calls(NUMPY, pair, given, y, adjoint, out, np.empty(facts.scratch, dtype)))
-        return Matrix(facts.structure, out.arrays)
+        return local_curvature(self, facts, arrays, y, adjoint)
 
 
 def sole(name: str, shapes: tuple[Shape, ...], /) -> Shape:

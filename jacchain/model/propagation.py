@@ -7,13 +7,11 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from jacchain.algebra.matrix import dense
-from jacchain.errors import OptionError, TraceError
+from jacchain.errors import OptionError
 from jacchain.execution.operation import Operation, Shape
 from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.expression import evaluated, facts_of
 from jacchain.model.fixed_map import FixedMap
-from jacchain.model.local_jacobian import FormedJacobian, local_jacobian
 from jacchain.model.local_product import LocalProduct
 from jacchain.model.mask import as_mask, is_comparison
 from jacchain.model.number_formulas import is_number, number_formulas
@@ -86,11 +84,12 @@ def applied(operation: Operation, /, *operands: Any) -> Any:
         return apply(operation, *operands)
     count = _COUNT.get()
     if count is not None and count._passing:
-        count.multiplications += _multiplications(operation, [np.shape(operand) for operand in operands])
+        count.multiplications += _multiplications(operation, operands)
     return _evaluated(operation, operands)
 
 
-def _multiplications(operation: Operation, shapes: Sequence[Shape]) -> int:
+def _multiplications(operation: Operation, operands: Sequence[Any]) -> int:
+    shapes = [np.shape(operand) for operand in operands]
     match operation:
         case Binary("multiply"):
             return int(np.prod(shapes[0], dtype=int))
@@ -99,8 +98,7 @@ def _multiplications(operation: Operation, shapes: Sequence[Shape]) -> int:
         case FixedMap():
             return operation.multiplications
         case LocalProduct():
-            local = facts_of(operation.operation, tuple(shapes[:-1])).locals[operation.position]
-            return 0 if local is None else local.link.inputs * local.link.outputs
+            return operation.multiplications([np.asarray(operand) for operand in operands])
         case _:
             return 0
 
@@ -158,8 +156,7 @@ def pushed(operation: Operation, k: int, xs: Sequence[Any], y: Any, v: Any, /) -
             case LocalProduct() if k == len(xs) - 1:
                 return applied(operation, *xs[:-1], v)
             case _:
-                found = _mapped(operation, k, xs, y)
-                return applied(found, *xs, v) if isinstance(found, LocalProduct) else found and applied(found, v)
+                return _through(_mapped(operation, k, xs), xs, v)
 
 
 def pulled(operation: Operation, k: int, xs: Sequence[Any], y: Any, u: Any, /) -> Any:
@@ -183,10 +180,8 @@ def pulled(operation: Operation, k: int, xs: Sequence[Any], y: Any, u: Any, /) -
             case LocalProduct() if k == len(xs) - 1:
                 return applied(operation.transposed, *xs[:-1], u)
             case _:
-                found = _mapped(operation, k, xs, y)
-                if isinstance(found, LocalProduct):
-                    return applied(found.transposed, *xs, u)
-                return found and applied(found.transposed, u)
+                found = _mapped(operation, k, xs)
+                return _through(found and found.transposed, xs, u)
 
 
 @contextmanager
@@ -275,41 +270,32 @@ def _turned(x: Any) -> Any:
     return applied(Transpose((*axes[:-2], axes[-1], axes[-2])), x)
 
 
-def _mapped(operation: Operation, k: int, xs: Sequence[Any], y: Any) -> FixedMap | LocalProduct | None:
+def _mapped(operation: Operation, k: int, xs: Sequence[Any]) -> FixedMap | LocalProduct | None:
     """Return what a tangent of operand k goes through; None where the derivative is zero everywhere.
 
-    The local Jacobian itself, of an operation that is linear, or linear piece by piece; of others its product, which is
-    an operation of the point as well.
+    The product of the local Jacobian, which is an operation of the point as well, unless it does not depend on that.
     """
-    if isinstance(operation, LocalProduct):
-        if any(isinstance(x, Overloaded) for x in xs):
-            raise OptionError(
-                f"a second derivative of {operation.operation.name} is differentiated again",
-                "compose it of elementwise functions, products and sums, whose derivatives of any order are known",
-            )
-        return operation.bent(k, [np.asarray(x) for x in xs])
     shapes = tuple(map(shape_of, xs))
     facts = facts_of(operation, shapes)
     local = facts.locals[k]
     if local is None:
         return None
-    if facts.curvatures != ():
-        return LocalProduct(operation, k, False)
-    dtype = np.result_type(*map(_dtype, xs))
-    points = tuple(np.zeros(shape, dtype) for shape in shapes) if not local.reads else _numbers(operation, xs, dtype)
-    value = np.zeros(facts.output, dtype) if not local.reads else _numbers(operation, [y], dtype)[0]
-    found = local_jacobian(operation, k, points, value)
-    if found is None:
-        return None
-    units = np.eye(local.link.inputs, dtype=dtype)
-    matrix = found.matrix if isinstance(found, FormedJacobian) else dense(found.tangents(units))
-    return FixedMap(operation.name, matrix, shapes[k], facts.output)
-
-
-def _numbers(operation: Operation, xs: Sequence[Any], dtype: "np.dtype[Any]") -> tuple[Any, ...]:
-    if any(isinstance(x, Overloaded) and x._is_symbolic() for x in xs):
-        raise TraceError(
-            f"the derivative of {operation.name} depends on the numbers of a traced value",
-            "differentiate outside of the trace",
+    if not isinstance(operation, LocalProduct):
+        is_constant = facts.curvatures == () and not local.reads
+        return LocalProduct(operation, k, False, shapes if is_constant else None)
+    if any(isinstance(x, Overloaded) for x in xs):
+        raise OptionError(
+            f"a second derivative of {operation.operation.name} is differentiated again",
+            "compose it of elementwise functions, products and sums, whose derivatives of any order are known",
         )
-    return tuple(np.asarray(x._numbers("index") if isinstance(x, Overloaded) else x, dtype) for x in xs)
+    return operation.bent(k, [np.asarray(x) for x in xs])
+
+
+def _through(found: FixedMap | LocalProduct | None, xs: Sequence[Any], w: Any) -> Any:
+    match found:
+        case None:
+            return None
+        case LocalProduct(shapes=None):
+            return applied(found, *xs, w)
+        case _:
+            return applied(found, w)

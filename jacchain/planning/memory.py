@@ -1,5 +1,6 @@
 """What a plan holds at its fullest, and the order of its steps that keeps that small."""
 
+from bisect import insort
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -141,6 +142,5 @@ def pack(extents: Sequence[Extent], /) -> tuple[tuple[int, ...], int]:
                     break
                 offset = max(offset, end)
         offsets[k] = offset
-        placed.append((offset, offset + size, first, last))
-        placed.sort()
+        insort(placed, (offset, offset + size, first, last))
     return tuple(offsets), max((end for _, end, _, _ in placed), default=0)

@@ -13,7 +13,7 @@ from strategies import numpy_functions, seeds
 
 import jacchain as jc
 from jacchain.algebra.structure import Sparse
-from jacchain.errors import InfeasibleError, NonFiniteError, OptionError, SizeError, TraceError
+from jacchain.errors import DtypeError, InfeasibleError, NonFiniteError, OptionError, SizeError, TraceError
 from jacchain.execution.program import Program
 from jacchain.functions.rows.row_program import RowProgram
 from jacchain.layers import Linear, MeanSquaredError, Tanh
@@ -284,6 +284,8 @@ def test_plans_explain_themselves():
         (lambda: jc.hessian(plain, planner="best"), OptionError, "best"),
         (lambda: jc.hvp(lambda x: x * x, np.ones(3), np.ones(3)), SizeError, "gives shape (3,), not one number"),
         (lambda: jc.hvp(plain, np.ones(3), np.ones(2)), SizeError, "shape (2,) of the vector v, but x has shape (3,)"),
+        (lambda: jc.hessian(lambda x: x * x)(np.ones(3), weights=1j * np.ones(3)), DtypeError, "the weights"),
+        (lambda: jc.hvp(plain, np.ones(3), ["a", "b", "c"]), DtypeError, "the vector v"),
         (lambda: jc.hessian(lambda x: x * x)(np.ones(3), weights=np.ones(2)), SizeError, "shape (2,) of the weights"),
         (lambda: jc.hessian(plain, check=True)(np.array([1.0, np.nan])), NonFiniteError, "NaN"),
         (lambda: jc.hessian(lambda x: x * x, structured=True)(np.ones(3)), SizeError, "give weights"),
@@ -294,3 +296,89 @@ def test_plans_explain_themselves():
 def test_bad_input_is_named(run, error, message):
     with pytest.raises(error, match=message.replace("(", r"\(").replace(")", r"\)")):
         run()
+
+
+def with_scan(x):
+    return np.sum(jc.scan(lambda c, t: (np.tanh(c * c) + t, None), x, np.arange(3.0))[0] ** 2)
+
+
+MIXED = {
+    "cumsum": lambda x: np.sum(np.exp(x) * np.cumsum(x)),
+    "cumsum twice": lambda x: np.sum(np.sin(x * x)) + np.sum(np.cumsum(x) ** 2),
+    "solve": lambda x: np.sum(np.linalg.solve(np.diag(x) + 3 * np.eye(3), np.sin(x)) ** 2),
+    "scan": with_scan,
+    "function": lambda x: np.sum(
+        jc.Function(np.sin, jvp=lambda z, v: np.cos(z) * v, outputs=3, hvp=lambda z, u, v: -np.sin(z) * u * v)(x) ** 2
+    ),
+    "hypot and a small solve": lambda x: np.sum(np.hypot(x, x)) * np.linalg.solve(x[:1, None] + 2, x[1:2])[0],
+}
+"""Functions with links that are applied as well as links that are multiplied."""
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_products_with_vectors_through_links_that_are_applied(name):
+    f, x, v = MIXED[name], np.array([0.3, 0.7, 0.5]), np.array([1.0, 0.0, 2.0])
+    found = jc.hessian(f)(x)
+    assert_allclose(found, differences(f, x), rtol=1e-6, atol=1e-7)
+    assert_allclose(jc.hvp(f, x, v), found @ v, rtol=1e-10, atol=1e-12)
+
+
+def test_an_operation_of_one_value_twice_is_not_written_over_it():
+    c = np.array([-0.6, 0.9])
+
+    def f(x):
+        v = np.sin(x) * x
+        return np.sum(v) + np.sum(c * np.arctan2(v, v))  # of which the second term is constant
+
+    x = np.array([1.5, 0.87])
+    expected = np.diag(2 * np.cos(x) - x * np.sin(x))
+    assert_allclose(jc.hessian(f, structured=True)(x).todense(), expected, rtol=1e-12, atol=1e-12)
+    assert_allclose(jc.hessian(f)(x), expected, rtol=1e-12, atol=1e-12)
+
+
+C = RNG.normal(size=(4, 4))
+OVERLAPPING = {
+    "inverse": (lambda x: np.sum(C * np.linalg.inv(x @ x.T + 2 * np.eye(4))), (4, 4)),
+    "product": (lambda x: np.sum(np.sin(x.T @ x) ** 2), (4, 2)),
+    "reversed": (lambda x: np.sum(np.sin(np.outer(x, x[::-1])) * C), (4,)),
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPPING)
+@pytest.mark.parametrize("structured", [False, True])
+def test_parts_of_an_input_that_overlap_leave_a_hessian_symmetric_to_the_last_bit(name, structured):
+    f, shape = OVERLAPPING[name]
+    hess = jc.hessian(f, structured=structured)
+    for seed in range(10):
+        x = np.random.default_rng(seed).normal(size=shape)
+        found = hess(x).todense() if structured else hess(x).reshape(x.size, x.size)
+        assert_array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("planner", ["forward_over_reverse", "reverse_over_forward", "reverse_over_reverse"])
+def test_structured_hessians_by_the_textbook_modes(planner):
+    w = np.random.default_rng(3).normal(size=(5, 2))
+
+    def f(x):
+        return np.exp(sum(np.sum(np.tanh(w @ x[i : i + 2])) for i in (0, 2, 4, 6)))
+
+    found = jc.hessian(f, structured=True, planner=planner)(np.ones(8)).todense()
+    assert_array_equal(found, found.T)
+    assert_allclose(found, jc.hessian(f)(np.ones(8)), rtol=1e-12, atol=1e-13)
+
+
+def test_the_whole_hessian_as_one_product_is_made_where_it_is_returned():
+    a = RNG.normal(size=(300, 80))
+    hess = jc.hessian(lambda x: np.sum(np.log1p(np.exp(a @ x))))
+    x = RNG.normal(size=80)
+    found = hess(x)
+    assert hess.program(x).peak < 3 * found.nbytes + 2 * a.nbytes
+    assert_array_equal(found, found.T)
+
+
+def test_constants_made_once_count_in_the_peak():
+    a = RNG.normal(size=(200, 200))
+    hess = jc.hessian(lambda x: x @ a @ x)
+    x = RNG.normal(size=200)
+    assert_allclose(hess(x), a + a.T)
+    assert hess.plan(x).peak >= 2 * a.nbytes  # the sum that is kept, and the result

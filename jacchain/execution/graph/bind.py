@@ -73,6 +73,10 @@ class GraphBinding:
         self.states: dict[int, Array] = {}
         self.facts: dict[int, OperationFacts] = {}
         self.groups = [self._group(step, None) for step in program.instructions[: self.turn]]
+        rest = {k for step in program.instructions[self.turn :] for k in step.operands}.union(program.results)
+        # what is constant and only went into other constants is not kept
+        registers = program.registers
+        self.values = {k: found for k, found in self.values.items() if registers[k].storage >= 0 or k in rest}
         self.targets = tuple(self.points.items())
         self.head: Calls = tuple(call for group in self.groups for call in group.calls)
 

@@ -1,6 +1,6 @@
 """Lowering the plan of a branching graph: states are computed when first needed, what is constant only once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Final, NamedTuple, final
@@ -107,6 +107,17 @@ def _tape(facts: OperationFacts) -> int:
     return max((local.link.tape for local in facts.locals if local is not None), default=0)
 
 
+def once(reads: Sequence[int], registers: Iterable[int], /) -> tuple[int, ...]:
+    """Return those of some registers that are read once: others may still be needed when they are written over.
+
+    Examples
+    --------
+    >>> once((3, 4, 3), (3, 4))
+    (4,)
+    """
+    return tuple(register for register in registers if reads.count(register) == 1)
+
+
 @final
 @dataclass
 class Writer:
@@ -203,7 +214,7 @@ class Writer:
             if operands[0] in listing.borrowed:
                 listing.borrowed.add(register)
             return register
-        in_place = tuple(operands[i] for i in facts.in_place)
+        in_place = once(operands, [operands[i] for i in facts.in_place])
         return listing.emit("value", structure, operands, source=k, scratch=facts.scratch, in_place=in_place)
 
     def _view(self, structure: Structure, whole: int, source: int, mode: str) -> int:
@@ -235,7 +246,7 @@ class Writer:
             known[key] = self._view(structure, reads[0], k, where)
             self.locals_of[known[key]] = place
         else:
-            in_place = tuple(reads[local.reads.index(i)] for i in local.in_place)
+            in_place = once(reads, [reads[local.reads.index(i)] for i in local.in_place])
             known[key] = listing.emit(
                 "local", structure, reads, source=k, mode=where, flops=flops, scratch=local.scratch, in_place=in_place
             )

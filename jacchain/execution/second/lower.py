@@ -18,7 +18,7 @@ from jacchain.algebra.structure import (
 )
 from jacchain.algebra.symmetric import half_cost, mirror_scratch, scaled_gram_cost
 from jacchain.execution.assembly import Assembly
-from jacchain.execution.graph.lower import Place, Request, Writer, finished
+from jacchain.execution.graph.lower import FOLDED, Place, Request, Writer, finished
 from jacchain.execution.operation import VALUE, Applied, CurvatureFacts
 from jacchain.execution.program import Program
 from jacchain.planning.node import (
@@ -34,6 +34,7 @@ from jacchain.planning.node import (
     Tangent,
     Transpose,
 )
+from jacchain.planning.second.storage import read
 
 STRIDED: Final = (Dense, Diagonal)
 """What a dense matrix in any strides can be multiplied by, or added to."""
@@ -105,7 +106,7 @@ def lower_second(
     for k, node in enumerate(request.nodes):
         writer.first.registers_of[k] = writer.write(k, node)
     writer.finish()
-    return finished(writer.first, itemsize=itemsize)
+    return finished(writer.first, itemsize=itemsize, extra=writer.constants() * itemsize)
 
 
 @final
@@ -123,6 +124,17 @@ class _SecondWriter:
     """Registers of which all stored numbers are one constant."""
     turned: dict[int, int] = field(default_factory=dict)
     """For a register its transpose."""
+    readers: dict[int, list[SecondNode]] = field(default_factory=dict)
+    """For a node of the plan those that read it."""
+    products: set[tuple[int, int]] = field(default_factory=set)
+    """The pairs of nodes that the plan multiplies."""
+
+    def __post_init__(self) -> None:
+        for node in self.request.nodes:
+            for k in read(node):
+                self.readers.setdefault(k, []).append(node)
+            if isinstance(node, Multiply):
+                self.products.add((node.left, node.right))
 
     def write(self, k: int, node: SecondNode, /) -> int:
         """Emit what forms a node of the plan and return its register."""
@@ -146,7 +158,7 @@ class _SecondWriter:
             case Transpose(operand):
                 return self._transpose(at[operand], is_strided=self._may_be_strided(k, operand))
             case Congruence(middle, factor):
-                is_shared = any(isinstance(one, Multiply) and one[:2] == (middle, factor) for one in self.request.nodes)
+                is_shared = (middle, factor) in self.products
                 return self._congruence(at[middle], at[factor], is_shared=is_shared)
             case Seed(source):
                 register = self.first.state(self.seeds[source])
@@ -162,19 +174,37 @@ class _SecondWriter:
         for number, assembly in enumerate(self.request.assemblies):
             registers = tuple(self._gatherable(at[part.node]) for part in assembly.parts)
             structures = [listing.structures[k] for k in registers]
-            structure = assembly.structure(structures)
-            # blocks beside the diagonal are placed twice, once turned
-            central = [k for k, part in zip(registers, assembly.parts, strict=True) if part.rows is part.columns]
-            is_exact = not assembly.is_symmetric or all(map(self._is_exact, central))
+            is_own = assembly.is_one_part and isinstance(structures[0], Dense)
+            if is_own and registers[0] not in listing.borrowed:
+                at[count + number] = self._mirror(registers[0]) if assembly.is_symmetric else registers[0]
+                continue
             at[count + number] = listing.emit(
                 "assemble",
-                structure,
+                assembly.structure(structures),
                 registers,
-                mode=f"{number}{'' if is_exact else ':mirror'}",
-                scratch=max(assembly.scratch(structures), stored(structure) if assembly.is_sparse else 0),
+                mode=f"{number}{':mirror' if self._has_to_be_mirrored(assembly, registers) else ''}",
+                scratch=assembly.scratch(structures),
             )
         roots = tuple(range(count, count + len(self.request.assemblies)))
         self.first.finish(Request((), roots, self.request.values, is_dense=False))
+
+    def constants(self) -> int:
+        """Return the numbers of what is made of constants once, and read by what is not."""
+        listing = self.first.listing
+        made = {step.result for step in listing.steps if step.op in (*FOLDED, "local")} & listing.borrowed
+        kept = {k for step in listing.steps if step.result not in listing.borrowed for k in step.operands}
+        kept = {listing.views.get(k, k) for k in kept | set(listing.results)}
+        return sum(stored(listing.structures[k]) for k in made & kept)
+
+    def _has_to_be_mirrored(self, assembly: Assembly, registers: Sequence[int]) -> bool:
+        """Whether a symmetric matrix would be so to rounding only.
+
+        Blocks beside the diagonal are placed twice, once turned; where others overlap with them, the sums of the two
+        halves are formed in different orders.
+        """
+        central = [k for k, part in zip(registers, assembly.parts, strict=True) if part.rows is part.columns]
+        is_mixed = len(central) < len(registers) and assembly.is_overlapping
+        return assembly.is_symmetric and (is_mixed or not all(map(self._is_exact, central)))
 
     def _is_exact(self, register: int) -> bool:
         structure = self.first.listing.structures[register]
@@ -244,25 +274,12 @@ class _SecondWriter:
         at, nodes = self.first.registers_of, self.request.nodes
         if any(part.node == k for assembly in self.request.assemblies for part in assembly.parts):
             return False
-        for node in nodes[k + 1 :]:
-            match node:
-                case Multiply(left, right) | Add(left, right) if k in (left, right):
-                    other = right if left == k else left
-                    structure = node_structure(nodes[other])
-                    if other == k or not isinstance(structure, STRIDED):
-                        return False
-                case Congruence(middle, factor) if k in (middle, factor):
-                    return False
-                case Transpose(again) | Curvature(_, again) if again == k:
-                    return False
-                case Adjoint(left) if left == k:
-                    return False
-                case Tangent(_, right) if right == k:
-                    return False
-                case Bend(_, adjoint, tangent) if k in (adjoint, tangent):
-                    return False
-                case _:
-                    pass
+        for node in self.readers.get(k, ()):
+            if not isinstance(node, Multiply | Add):
+                return False
+            other = node.right if node.left == k else node.left
+            if other == k or not isinstance(nodes[other].structure, STRIDED):
+                return False
         return isinstance(self.first.listing.structures[at[operand]], Dense)
 
     def _transpose(self, register: int, *, is_strided: bool) -> int:
@@ -369,8 +386,3 @@ class _SecondWriter:
         row = listing.emit("transpose", Dense(1, column), (tangent,), mode="view")
         listing.views[row] = listing.views.get(tangent, tangent)
         return self.first.folded(listing.multiply(row, curvature))
-
-
-def node_structure(node: SecondNode, /) -> Structure:
-    """Return the structure that a node of a plan has."""
-    return node.structure

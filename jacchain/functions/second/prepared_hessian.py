@@ -17,6 +17,7 @@ from jacchain.functions.second.number_run import NumberRun, number_run
 from jacchain.functions.second.product_run import ProductRun, product_run
 from jacchain.functions.second.weighted import Weighted, weighted
 from jacchain.model.expression import Expression
+from jacchain.model.layer import as_point
 from jacchain.model.tree import LEAF, Tree, flatten
 from jacchain.planning.second.hessian_plan import HessianPlan
 
@@ -179,7 +180,7 @@ def _like(
     found, other = ([nested_], LEAF) if tree == LEAF else flatten(nested_, what)
     if other != tree:
         raise SizeError(f"the nesting of {what} is not that of {like}", "give arrays nested in the same way")
-    arrays = [np.asarray(one, dtype) for one in found]
+    arrays = [np.asarray(as_point(one, what), dtype) for one in found]
     for array, shape in zip(arrays, shapes, strict=True):
         if array.shape != shape:
             raise SizeError(f"shape {array.shape} of {what}, but {like} has shape {shape}", f"give shape {shape}")

@@ -145,14 +145,15 @@ def _pruned(nodes: list[SecondNode], roots: list[int | None]) -> HessianProduct:
         if k in needed:
             needed.update(read(nodes[k]))
     numbers: dict[int, int] = {}
-    known: dict[SecondNode, int] = {}
+    known: dict[tuple[type, SecondNode], int] = {}  # tuples of other types may be equal
     kept: list[SecondNode] = []
     for k in sorted(needed):
         node = renumbered(nodes[k], numbers)
-        if node not in known:
-            known[node] = len(kept)
+        key = type(node), node
+        if key not in known:
+            known[key] = len(kept)
             kept.append(node)
-        numbers[k] = known[node]
+        numbers[k] = known[key]
     return HessianProduct(tuple(kept), tuple(None if root is None else numbers[root] for root in roots))
 
 
