@@ -141,6 +141,8 @@ def mirror_entries(kernels: Kernels, a: Operand, scratch: Array, /) -> Calls:
     rows = np.repeat(np.arange(size, dtype=np.int64), np.diff(found.indptr))
     upper = np.flatnonzero(found.indices > rows)
     below = np.searchsorted(rows * size + found.indices, found.indices[upper].astype(np.int64) * size + rows[upper])
+    if len(upper) == 0:
+        return ()
     values, held = a.arrays[0].reshape(-1), scratch[: len(upper)]
     return (
         (kernels.take, (values, found.source[below], held)),

@@ -134,7 +134,7 @@ class Bent(Curved, Protocol):
 
 @runtime_checkable
 class Patterned(Source, Protocol):
-    """A layer with a stated pattern, which can turn out to miss an entry."""
+    """A layer with a stated pattern, which can turn out to miss an entry, or a Hessian, to be no symmetric one."""
 
     def check_pattern(self, x: Array, /) -> None:
-        """Raise a CheckError where the pattern misses an entry at x."""
+        """Raise a CheckError where the pattern misses an entry at x, or the Hessian is not symmetric."""

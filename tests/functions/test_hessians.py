@@ -336,6 +336,14 @@ def test_an_operation_of_one_value_twice_is_not_written_over_it():
     assert_allclose(jc.hessian(f)(x), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_symmetric_products_without_any_entry():
+    def f(x):  # of the second part, nothing is picked
+        return np.sum(np.concatenate([x**3, x])[np.array([0, 0])] ** 3)
+
+    found = jc.hessian(f)(np.ones(60))
+    assert found[0, 0] == np.sum(found) == 144
+
+
 C = RNG.normal(size=(4, 4))
 OVERLAPPING = {
     "inverse": (lambda x: np.sum(C * np.linalg.inv(x @ x.T + 2 * np.eye(4))), (4, 4)),
