@@ -1,4 +1,4 @@
-"""Looking for NaN and infinity in the value of every node, and for stated patterns that are wrong."""
+"""Looking for NaN and infinity in the value of every node, and for stated patterns and Hessians that are wrong."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def check_values(expression: Expression, inputs: Sequence[Array], /) -> None:
     NonFiniteError
         Naming the first node whose value is not finite.
     CheckError
-        The stated pattern of a layer misses an entry.
+        The stated pattern of a layer misses an entry, or its Hessian is not symmetric.
     """
     with np.errstate(all="ignore"):  # what it would warn of is found below
         values = expression.values([np.asarray(x, expression.dtype) for x in inputs])

@@ -180,6 +180,40 @@ def check_image(matrix: Matrix, v: Array, image: Array, what: str, line: str, /)
         )
 
 
+def check_symmetric(matrix: Matrix, what: str, /) -> None:
+    """Look whether a matrix is symmetric.
+
+    Raises
+    ------
+    CheckError
+        An entry differs from the mirrored one by more than the cube root of the precision, relative to the largest.
+
+    Examples
+    --------
+    >>> from jacchain.algebra.matrix import dense
+    >>> check_symmetric(dense([[1.0, 2.0], [3.0, 1.0]]), "the hessian of f")
+    Traceback (most recent call last):
+    jacchain.errors.CheckError: the hessian of f is not symmetric: entry (0, 1) is 2, but entry (1, 0) is 3
+    return the second derivative itself; H + H.T is symmetric
+    """
+    gaps = matrix + -matrix.T
+    largest = max((float(np.abs(array).max(initial=0)) for array in matrix.arrays), default=0.0)
+    gap = np.abs(gaps.arrays[0] if isinstance(gaps.structure, Sparse) else gaps.todense()).reshape(-1)
+    worst = int(np.argmax(gap)) if gap.size else 0
+    # not (a <= b): a NaN is found too
+    if gap.size and not gap[worst] <= float(np.finfo(gap.dtype).eps) ** (1 / 3) * largest:
+        found = entries_of(gaps.structure) if isinstance(gaps.structure, Sparse) else None
+        row, column = divmod(worst, matrix.shape[1])
+        if found is not None:
+            row, column = int(np.searchsorted(found.indptr, worst, "right")) - 1, int(found.indices[worst])
+        both = matrix.todense()[[row, column], [column, row]]
+        raise CheckError(
+            f"{what} is not symmetric: entry ({row}, {column}) is {both[0]:.6g}, "
+            f"but entry ({column}, {row}) is {both[1]:.6g}",
+            "return the second derivative itself; H + H.T is symmetric",
+        )
+
+
 def _entries(pattern: Pattern) -> tuple[Index, Index]:
     """Return the rows and columns of all entries, in the order in which they are stored."""
     found = entries_of(pattern)

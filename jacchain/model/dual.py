@@ -376,7 +376,8 @@ def _parts(leaf: Any, level: Level, count: int | None) -> tuple[Any, Any]:
     value, tangent = (leaf._value, leaf._tangent) if isinstance(leaf, Dual) and leaf._at == level else (leaf, None)
     if tangent is None:
         shape = shape_of(value)
-        tangent = np.zeros(shape if count is None else (*shape, count))
+        is_single = getattr(value, "dtype", None) == np.float32
+        tangent = np.zeros(shape if count is None else (*shape, count), np.float32 if is_single else float)
     return _own_copy(value), _own_copy(tangent)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, final, get_args
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +15,7 @@ from jacchain.model.layer import as_point
 from jacchain.model.propagation import counted
 from jacchain.model.substitution import substituted
 from jacchain.model.tape import Tape, Variable
-
-Mode = Literal["forward_over_forward", "forward_over_reverse", "reverse_over_forward", "reverse_over_reverse"]
+from jacchain.planning.names import MODES, Mode
 
 Function = Callable[[Any], Any]
 """Of one array, made of NumPy's functions; gives one number. It may branch on values."""
@@ -60,7 +59,9 @@ def hessian_by(f: Function, x: ArrayLike, /, mode: Mode) -> CountedHessian:
         values and adjoints alike, once for every number of x̄. The result is its gradient, a row.
 
     Of n steps of one operand each, with x of one number, the first two modes take 5 n - 1 multiplications and the last
-    two 5 n - 2, as products with the constants that a pass starts from are not all of the same kind.
+    two 5 n - 2, as products with the constants that a pass starts from are not all of the same kind. That is where φ_a
+    and φ_aa are values of their own. Where φ_a is the value, as of exp, it has no slope of its own to multiply by, and
+    every mode takes 4 n - 1; where it is constant, the first two take 2 n and the last two n, and none where it is 1.
 
     Parameters
     ----------
@@ -183,6 +184,3 @@ _MODES: Final[Mapping[str, Callable[[Function, Array], Array]]] = MappingProxyTy
         "reverse_over_reverse": _reverse_over_reverse,
     }
 )
-
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
-"""All modes, by name."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, Kernels, run
+from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Structure, stored
@@ -23,6 +24,7 @@ from jacchain.model.coloured import (
     by_rows,
     by_symmetry,
     check_image,
+    check_symmetric,
     is_symmetric,
 )
 from jacchain.model.layer import Layer, readonly
@@ -30,6 +32,7 @@ from jacchain.model.stored import (
     Product,
     store_hessian,
     store_jacobian,
+    store_matrix,
     store_product,
     store_products,
     store_symmetric,
@@ -122,6 +125,7 @@ class Function(Layer):
         self.label = str(name or getattr(function, "__name__", "Function"))
         if jacobian is None and jvp is None and vjp is None:
             raise OptionError(f"{self.label} has no derivative", "give jacobian=, or jvp= and vjp=, or one of these")
+        _check_callables(self.label, function=function, jacobian=jacobian, jvp=jvp, vjp=vjp, hessian=hessian, hvp=hvp)
         _check_owners(
             self.label,
             _Owned("structure", structure, {"jacobian": jacobian}, {}),
@@ -284,15 +288,15 @@ class Function(Layer):
         return ((store_products, (out.T, apply, readonly(x), readonly(v.T), x.shape, shape, what)),)
 
     def check_pattern(self, x: Array, /) -> None:
-        """Hold what is evaluated by a pattern against a product with one random vector.
+        """Hold what is evaluated by a pattern against a product with one random vector, and a Hessian to its mirror.
 
         A missing entry is found for the price of one jvp or vjp, and of one hvp, besides the matrices themselves.
-        ``jacobian(…, check=True)`` does this too.
+        ``jacobian(…, check=True)`` and ``hessian(…, check=True)`` do this too.
 
         Raises
         ------
         CheckError
-            Naming a row or column in which an entry is missing.
+            Naming a row or column in which an entry is missing, or an entry of a Hessian that is not symmetric.
         """
         point = np.asarray(x, order="C")
         layer = self.at(point)
@@ -300,8 +304,13 @@ class Function(Layer):
         random = np.random.default_rng(0)
         if self.pattern is not None:
             layer._check_jacobian(point, facts.link, random)
+        u, v = (random.standard_normal(shape).astype(point.dtype) for shape in (facts.outputs, point.shape))
+        if self.hessian is not None and facts.curvature:
+            work = cut(facts.curvature[0].structure, np.empty(facts.curvature[0].scratch, point.dtype))
+            what = f"the hessian of {self.label}"
+            store_matrix(work, self.hessian(readonly(point), readonly(u)), (point.shape, point.shape), what)
+            check_symmetric(Matrix(*work), what)
         if self.curvature_pattern is not None:
-            u, v = (random.standard_normal(shape).astype(point.dtype) for shape in (facts.outputs, point.shape))
             matrix = layer.curvature(point, u)
             assert matrix is not None, "a pattern belongs to a matrix"
             what = f"the second derivative of {self.label}"
@@ -355,6 +364,16 @@ class _Owned(NamedTuple):
     value: Any
     owners: dict[str, Any]
     rivals: dict[str, Any]
+
+
+def _check_callables(label: str, *, function: Any, jacobian: Any, jvp: Any, vjp: Any, hessian: Any, hvp: Any) -> None:
+    given = {"jacobian": jacobian, "jvp": jvp, "vjp": vjp, "hessian": hessian, "hvp": hvp}
+    for name, value in {"function": function, **given}.items():
+        if not callable(value) and (value is not None or name == "function"):
+            kind = type(value).__name__
+            raise OptionError(
+                f"the {name} of {label} is no function, but {kind}", "give what can be called with x, such as a lambda"
+            )
 
 
 def _check_owners(label: str, *found: _Owned) -> None:

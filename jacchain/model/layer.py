@@ -13,8 +13,9 @@ from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
-from jacchain.execution.source import Bent, Borrowed, Computed, Curved, Facts, MatrixFree, Shape, SourceCurvature
+from jacchain.execution.source import Bent, Borrowed, Computed, Facts, MatrixFree, Shape, SourceCurvature
 from jacchain.model.array_protocol import Overloaded
+from jacchain.model.local_curvature import local_curvature
 
 L = TypeVar("L", bound="Layer")
 
@@ -108,18 +109,19 @@ class Layer(ABC):
         ------
         OptionError
             The layer does not state it.
+        SizeError, DtypeError
+            u is of another shape than the value, or not of real numbers.
         """
+        from jacchain.model.layer_operation import LayerOperation
+
         point = np.asarray(as_point(x), order="C")
         layer, found = _curved(self, point)
         if found is None:
             return None
-        arrays = tuple(np.empty(shape, point.dtype) for shape in array_shapes(found.structure))
-        if arrays:
-            assert isinstance(layer, Curved), f"{self.name} states a curvature and has no curvature_calls"
-            scratch, out = np.empty(found.scratch, point.dtype), Operand(found.structure, arrays)
-            y = layer.value(point) if "y" in found.reads else None
-            run(layer.curvature_calls(NUMPY, point, y, _adjoint(layer, point, u), out, scratch))
-        return Matrix(found.structure, arrays)
+        operation = LayerOperation(layer, point.shape)
+        (facts,) = operation.facts((point.shape,)).curvatures or ()
+        y = layer.value(point) if "y" in found.reads else None
+        return local_curvature(operation, facts, (point,), y, _adjoint(layer, point, u))
 
     @final
     def bend(self, x: ArrayLike, u: ArrayLike, v: ArrayLike, /) -> Array:
@@ -166,10 +168,13 @@ def _adjoint(layer: Layer, point: Array, u: ArrayLike) -> Array:
 
 
 def _flat(values: ArrayLike, like: Array, shape: Shape, problem: str) -> Array:
-    given = np.asarray(values, like.dtype, order="C")
-    if given.shape != shape:
-        raise SizeError(problem.format(given.shape, shape), "give an array of that shape")
-    return given.reshape(-1)
+    found = np.asarray(values)
+    if found.dtype.kind not in "fiub":
+        name, _, _ = problem.partition(" ")
+        raise DtypeError(f"{name} is {found.dtype}, not real numbers", "give floats")
+    if found.shape != shape:
+        raise SizeError(problem.format(found.shape, shape), "give an array of that shape")
+    return np.asarray(found, like.dtype, order="C").reshape(-1)
 
 
 def refuse(expected: str, /) -> NoReturn:

@@ -44,13 +44,15 @@ class LocalProduct:
         k.
     is_adjoint : bool
         w is an adjoint of the value, rather than a tangent of operand k.
-    shapes : tuple of shapes, or None
-        Where J_k does not depend on the point at all, the operation's shapes: then w is the only operand.
+    shapes : tuple of shapes
+        The operation's.
+    is_alone : bool
+        w is the only operand, as J_k does not depend on the point at all.
 
     Examples
     --------
     >>> from jacchain.model.primitives.unary import Unary
-    >>> twice = LocalProduct(Unary("square"), 0, False)
+    >>> twice = LocalProduct(Unary("square"), 0, False, ((2,),))
     >>> evaluated(twice, (np.array([1.0, 3.0]), np.array([1.0, 10.0])))
     array([ 2., 60.])
     >>> twice.bent(0, (np.array([1.0, 3.0]), np.array([1.0, 10.0]))).matrix.todense()
@@ -61,7 +63,8 @@ class LocalProduct:
     operation: Operation
     position: int
     is_adjoint: bool
-    shapes: tuple[Shape, ...] | None = None
+    shapes: tuple[Shape, ...]
+    is_alone: bool = False
 
     @property
     def name(self) -> str:
@@ -75,13 +78,12 @@ class LocalProduct:
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: of w the local Jacobian itself; of the point a dense one, or none where J_k is constant."""
-        points = self._shapes(shapes)
-        facts = facts_of(self.operation, points)
-        given = points[self.position] if self.is_adjoint else facts.output
+        facts = self._facts()
+        given = self.shapes[self.position] if self.is_adjoint else facts.output
         last = self._by_w(facts, len(shapes) - 1)
         if facts.curvatures == ():
             return OperationFacts(output=given, locals=(*(None for _ in shapes[1:]), last))
-        links = [Link(prod(shape), prod(given), structure=Dense(prod(given), prod(shape))) for shape in points]
+        links = [Link(prod(shape), prod(given), structure=Dense(prod(given), prod(shape))) for shape in self.shapes]
         reads = tuple(range(len(shapes)))
         return OperationFacts(
             output=given, locals=(*(LocalFacts(link=link, reads=reads) for link in links), last), curvatures=None
@@ -108,15 +110,15 @@ class LocalProduct:
         assert local is not None, "an operation whose derivative is zero has no products"
         return local
 
-    def _shapes(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
-        return shapes[:-1] if self.shapes is None else self.shapes
+    def _facts(self) -> OperationFacts:
+        return facts_of(self.operation, self.shapes)
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls for the product."""
         *points, given = xs
         held, out = kernels.xp.empty(given.shape, y.dtype), y.reshape(-1)
         w, copied = held.reshape(-1), (kernels.copyto, (held, given))
-        facts = facts_of(self.operation, self._shapes(_shapes(xs)))
+        facts = self._facts()
         link = self._local(facts).link
         cost = link.adjoint_cost if self.is_adjoint else link.tangent_cost
         if cost is not None and isinstance(self.operation, FreeOperation):
@@ -137,7 +139,7 @@ class LocalProduct:
         if not out.arrays:
             return ()
         if k == len(xs) - 1:
-            facts = facts_of(self.operation, self._shapes(_shapes(xs)))
+            facts = self._facts()
             ready, made = self._formed(kernels, facts, xs[:-1], out.arrays[0].dtype)
             pairs = tuple(zip(made.arrays, out.arrays, strict=True))
             return (*ready, *(_moved(kernels, made.structure, *pair, is_turned=self.is_adjoint) for pair in pairs))
@@ -166,11 +168,11 @@ class LocalProduct:
 
         Of what is linear, piece by piece, they are the entries besides 0, 1 and -1, which only move or add numbers.
         """
-        points = tuple(np.zeros(shape) for shape in self.shapes) if self.shapes is not None else tuple(xs[:-1])
-        facts = facts_of(self.operation, _shapes(points))
+        facts = self._facts()
         link = self._local(facts).link
         if facts.curvatures != ():
             return link.inputs * link.outputs
+        points = tuple(map(np.zeros, self.shapes)) if self.is_alone else tuple(xs[:-1])
         found = local_jacobian(self.operation, self.position, points, evaluated(self.operation, points))
         assert found is not None, "an operation whose derivative is zero has no products"
         if isinstance(found, FormedJacobian):
@@ -183,14 +185,14 @@ class LocalProduct:
         """Return the local Jacobian with respect to operand k of the point, at numbers."""
         *points, w = xs
         matrix = self._curved(k, tuple(points), w)
-        given = points[self.position].shape if self.is_adjoint else facts_of(self.operation, _shapes(points)).output
+        given = self.shapes[self.position] if self.is_adjoint else self._facts().output
         return FixedMap(f"{self.name}'", matrix, points[k].shape, given, matrix.shape[0] * matrix.shape[1])
 
     def _applying(self, xs: Arrays) -> tuple[FreeOperation, Arrays]:
         """Return the operation, and of the point what it reads."""
         operation, points = self.operation, xs[:-1]
         assert isinstance(operation, FreeOperation), f"{operation.name} has no tangents and adjoints of its own"
-        return operation, points or tuple(None for _ in self.shapes or ())
+        return operation, points or tuple(None for _ in self.shapes)
 
     def _formed(
         self, kernels: Kernels, facts: OperationFacts, points: Arrays, dtype: "np.dtype[Any]"
@@ -198,7 +200,7 @@ class LocalProduct:
         """Return J_k in buffers of its own, and the calls that write it."""
         local, operation, k = self._local(facts), self.operation, self.position
         out = _empty(kernels, local.link.local, dtype)
-        xs = tuple(x if i in local.reads else None for i, x in enumerate(points or facts.locals))
+        xs = tuple(x if i in local.reads else None for i, x in enumerate(points or self.shapes))
         if not local.link.is_explicit and isinstance(operation, FreeOperation):
             by_tangents, (target,) = local.link.tangent_cost is not None, out.arrays
             units = kernels.xp.eye(target.shape[1 if by_tangents else 0], dtype=dtype)
@@ -213,7 +215,7 @@ class LocalProduct:
         pair = self.position, j
         if self.is_adjoint:
             return curvature_at(self.operation, pair, xs, w.reshape(-1))
-        size = prod(facts_of(self.operation, _shapes(xs)).output)
+        size = prod(self._facts().output)
         units, along = np.eye(size, dtype=w.dtype), w.reshape(-1, 1)
         rows = [curvature_at(self.operation, pair, xs, unit).rmatmat(along)[:, 0] for unit in units]
         return dense(np.stack(rows))
@@ -221,10 +223,6 @@ class LocalProduct:
 
 _COLUMNS: Final = 64
 """How many columns of a matrix that is not formed are looked at together."""
-
-
-def _shapes(xs: Sequence[Array]) -> tuple[Shape, ...]:
-    return tuple(x.shape for x in xs)
 
 
 def _nontrivial(entries: Array) -> int:
@@ -276,7 +274,7 @@ def curvature_at(operation: Operation, pair: tuple[int, int], xs: Arrays, u: Arr
     (array([ 2., 20.]),)
     """
     first, second = sorted(pair)
-    stated = facts_of(operation, _shapes(xs)).curvatures
+    stated = facts_of(operation, tuple(x.shape for x in xs)).curvatures
     if stated is None:
         raise OptionError(
             f"{operation.name} states no curvature, and its derivative is differentiated again",

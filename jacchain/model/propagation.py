@@ -282,7 +282,7 @@ def _mapped(operation: Operation, k: int, xs: Sequence[Any]) -> FixedMap | Local
         return None
     if not isinstance(operation, LocalProduct):
         is_constant = facts.curvatures == () and not local.reads
-        return LocalProduct(operation, k, False, shapes if is_constant else None)
+        return LocalProduct(operation, k, False, shapes, is_constant)
     if any(isinstance(x, Overloaded) for x in xs):
         raise OptionError(
             f"a second derivative of {operation.operation.name} is differentiated again",
@@ -295,7 +295,7 @@ def _through(found: FixedMap | LocalProduct | None, xs: Sequence[Any], w: Any) -
     match found:
         case None:
             return None
-        case LocalProduct(shapes=None):
+        case LocalProduct(is_alone=False):
             return applied(found, *xs, w)
         case _:
             return applied(found, w)

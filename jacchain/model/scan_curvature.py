@@ -1,5 +1,7 @@
 """The second derivative of a repetition along tangents: forward over reverse, step by step."""
 
+from typing import NamedTuple
+
 from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.model.adjoint_step import adjoint_step
 from jacchain.model.expression import Expression
@@ -31,24 +33,25 @@ def bend_calls(
     """
     inputs, copied = contiguous(kernels, xs)
     carried = layout.sources[: layout.carried]
-    states = [kernels.xp.empty((layout.length, *s.shape), out.dtype) for s in carried]
-    tangents = [kernels.xp.empty((layout.length, *s.shape, v.shape[1]), out.dtype) for s in carried]
-    ahead = _ahead(step, layout, kernels, inputs, v, states, tangents)
-    return (*copied, ahead, _back(step, layout, kernels, inputs, u, v, out, states, tangents))
+    course = _Course(
+        [kernels.xp.empty((layout.length, *s.shape), out.dtype) for s in carried],
+        [kernels.xp.empty((layout.length, *s.shape, v.shape[1]), out.dtype) for s in carried],
+    )
+    ahead = _ahead(step, layout, kernels, inputs, v, course)
+    return (*copied, ahead, _back(step, layout, kernels, inputs, u, v, out, course))
 
 
-def _ahead(
-    step: Expression,
-    layout: ScanLayout,
-    kernels: Kernels,
-    inputs: Arrays,
-    v: Array,
-    states: list[Array],
-    tangents: list[Array],
-) -> Call:
+class _Course(NamedTuple):
+    """What each step is given of what is carried, one array for each: its values, and its tangents as columns."""
+
+    states: list[Array]
+    tangents: list[Array]
+
+
+def _ahead(step: Expression, layout: ScanLayout, kernels: Kernels, inputs: Arrays, v: Array, course: _Course) -> Call:
     """Return the call that repeats the step along tangents and stores what each step is given of what is carried."""
     bound = BoundStep(step_program(step, layout.active, "tangents", v.shape[1]), kernels)
-    moving = sum(layout.active)
+    moving, (states, tangents) = sum(layout.active), course
     seeds, points = bound.inputs[1 : 1 + moving], bound.inputs[1 + moving :]
     given = [*layout.steps(kernels, points, inputs), *layout.seeds(kernels, seeds, v)]
     first = [v[source.start : source.start + source.size] for source in layout.sources[: layout.carried]]
@@ -76,10 +79,12 @@ def _back(
     u: Array,
     v: Array,
     out: Array,
-    states: list[Array],
-    tangents: list[Array],
+    course: _Course,
 ) -> Call:
-    """Return the call that goes back over what is stored."""
+    """Return the call that goes back over what is stored: λ_t and λ'_t, which are the adjoint step and its tangents.
+
+    What is carried hands its own on; what is given at each step, and parameters, collect theirs in `out`.
+    """
     carried, count = layout.carried, len(layout.sizes)
     active = (*(True for _ in layout.sizes), *layout.active)
     bound = BoundStep(step_program(adjoint_step(step, layout.active), active, "tangents", v.shape[1]), kernels)
@@ -88,7 +93,7 @@ def _back(
     shapes = [step.nodes[k].shape for k in step.outputs[carried:]]
     weights = [rows.reshape(layout.length, *shape) for rows, shape in zip(given, shapes, strict=True)]
     before = [*known(points[carried:count], weights), *layout.steps(kernels, points[count:], inputs)]
-    before += [*known(points[count:], states), *known(seeds[count:], tangents)]
+    before += [*known(points[count:], course.states), *known(seeds[count:], course.tangents)]
     before += layout.seeds(kernels, seeds[count:], v)
     firsts, targets = layout.targets(out.T)
 

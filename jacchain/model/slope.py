@@ -1,6 +1,7 @@
 """The derivative of an elementwise primitive as a primitive of its own, and formulas of values of any kind."""
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
@@ -8,7 +9,10 @@ from typing import Any, final
 import numpy as np
 import scipy.special
 
+from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.primitives.elementwise import ElementwisePrimitive, Formulas
+from jacchain.model.primitives.formula import SPECIAL
+from jacchain.model.primitives.ordered import ORDERS, Ordered
 
 
 @final
@@ -87,5 +91,19 @@ def _code(formula: str) -> Any:
 def _functions(formula: str) -> dict[str, Any]:
     """Return NumPy's or SciPy's functions that a formula names."""
     calls = [node for node in ast.walk(ast.parse(formula, mode="eval")) if isinstance(node, ast.Call)]
-    names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
-    return {name: getattr(np, name, None) or getattr(scipy.special, name) for name in names}
+    return {call.func.id: _function(call.func.id) for call in calls if isinstance(call.func, ast.Name)}
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """Return a function that also takes overloaded values."""
+    known: Callable[..., Any] = getattr(scipy.special if name in SPECIAL else np, name)
+    if name not in {"jv", "iv", "zeta", *ORDERS}:
+        return known
+
+    def ordered(*arguments: Any) -> Any:
+        *order, x = arguments
+        if not isinstance(x, Overloaded):
+            return known(*arguments)
+        return apply(Ordered(name, *map(float, order)) if order else Ordered(*ORDERS[name]), x)
+
+    return ordered

@@ -94,7 +94,8 @@ class Variable(Overloaded):
         return isinstance(value, Overloaded) and value._is_symbolic()
 
     def __repr__(self) -> str:
-        return f"v{self._node} = {self.value!r}"
+        value = self.value
+        return f"v{self._node} = ({value!r})" if isinstance(value, Overloaded) else f"v{self._node} = {value!r}"
 
 
 @final

@@ -48,7 +48,7 @@ def _text(numbers: Any) -> str:
         case Dual():
             return f"{_text(numbers.value)} + {_text(numbers.tangent)}ε"
         case Variable():
-            return f"v{numbers.node}: {_text(numbers.value)}"
+            return f"{_text(numbers.value)} (outer v{numbers.node})"
         case _:
             return _number_text(np.asarray(numbers))
 

@@ -1,5 +1,6 @@
 """Nested tuples, lists and dicts of arrays, taken apart and put together again."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -113,6 +114,8 @@ def flatten(nested: object, /, what: str = "the argument", *, cure: str = CURE) 
     except _NoArrayError as error:
         place, value = error.args
         where = f"{what}{place}" if what.isidentifier() or not place else f"{what} {place}"
+        if place and re.fullmatch("the [a-z]+", what):  # not: the arguments [0] is a str
+            where = f"{place} of {what}"
         raise TraceError(f"{where} is {_described(value)}", cure) from None
     except RecursionError:
         raise TraceError(f"{what}: something contains itself, or nests too deep", cure) from None

@@ -8,8 +8,9 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.derivatives import value_and_jacobian
-from jacchain.errors import NonFiniteError, unknown_name
+from jacchain.errors import NonFiniteError, OptionError, SizeError, unknown_name
 from jacchain.hessians import hessian
+from jacchain.model.layer import as_point
 from jacchain.planning.link import as_size
 
 METHODS: Final = ("trust-ncg", "trust-krylov", "Newton-CG")
@@ -80,9 +81,10 @@ def by_newton(
     Raises
     ------
     OptionError, SizeError
-        Unknown method; steps that are no positive number.
+        Unknown method; steps or a tolerance that are no positive numbers; a start that is no flat array, or a loss that
+        is not one number.
     NonFiniteError
-        The loss has become infinite or NaN.
+        The loss is infinite or NaN, at the start or later.
 
     Examples
     --------
@@ -97,6 +99,8 @@ def by_newton(
     if method not in METHODS:
         unknown_name("method", method, METHODS)
     as_size(steps, "steps")
+    tolerance = _positive(tolerance, "the tolerance")
+    start = _as_start(start)
     recorder = _Recorder(loss, start)
     begun = perf_counter()
     losses, seconds = [recorder.first], [0.0]
@@ -108,15 +112,16 @@ def by_newton(
 
     options: Any = {"maxiter": steps, "xtol" if method == "Newton-CG" else "gtol": tolerance}
     name: Any = method  # which SciPy's annotations ask to be written out
-    found = minimize(
-        recorder.value_and_slopes,
-        np.array(start),
-        method=name,
-        jac=True,
-        hessp=recorder.times,
-        callback=step,
-        options=options,
-    )
+    with np.errstate(all="ignore"):  # a loss that is not finite is an error, and SciPy copes with the rest
+        found = minimize(
+            recorder.value_and_slopes,
+            start,
+            method=name,
+            jac=True,
+            hessp=recorder.times,
+            callback=step,
+            options=options,
+        )
     return Course(method, tuple(losses), tuple(seconds), recorder.gradients, recorder.products, found.x)
 
 
@@ -126,15 +131,16 @@ class _Recorder:
     def __init__(self, loss: Loss, start: Array, /) -> None:
         self._value_and_slopes = value_and_jacobian(loss)
         self._hessian = hessian(loss)
-        self.first = float(self._value_and_slopes(start)[0])
-        self._hessian.times(start, start)
         self.gradients = self.products = 0
+        with np.errstate(all="ignore"):
+            self.first = _number(self._value_and_slopes(start)[0], self.gradients)
+            self._hessian.times(start, start)
 
     def value_and_slopes(self, weights: Array) -> tuple[float, Array]:
         """Return the loss and its gradient."""
         self.gradients += 1
         value, slopes = self._value_and_slopes(weights)
-        return _finite(float(value), self.gradients), slopes
+        return _number(value, self.gradients), slopes
 
     def times(self, weights: Array, direction: Array) -> Array:
         """Return the Hessian times a vector."""
@@ -143,10 +149,28 @@ class _Recorder:
         return found
 
 
-def _finite(value: float, steps: int) -> float:
+def _number(value: Any, evaluations: int) -> float:
+    """Return a loss as one finite number."""
+    if np.shape(value) != ():
+        raise SizeError(f"the loss has shape {np.shape(value)}", "give a loss of one number, such as a mean")
     if not np.isfinite(value):
-        raise NonFiniteError(f"the loss is {value} after {steps} steps", "take a smaller rate, or scale the inputs")
-    return value
+        where = f"after {evaluations} evaluations" if evaluations else "at the start"
+        raise NonFiniteError(f"the loss is {float(value)} {where}", "begin elsewhere, take a smaller rate, or scale")
+    return float(value)
+
+
+def _as_start(start: Any) -> Array:
+    """Return a copy of a flat array of floats."""
+    point = np.array(as_point(np.asarray(start, float) if isinstance(start, list | tuple) else start, "the start"))
+    if point.ndim != 1:
+        raise SizeError(f"the start has shape {point.shape}", "give a flat array, and reshape it within the loss")
+    return point
+
+
+def _positive(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise OptionError(f"{what} is {value!r}", "give a positive number")
+    return float(value)
 
 
 def by_descent(
@@ -167,26 +191,29 @@ def by_descent(
 
     Raises
     ------
+    OptionError, SizeError
+        Steps or a rate that are no positive numbers; a start that is no flat array, or a loss that is not one number.
     NonFiniteError
-        The loss has become infinite or NaN: the rate is too large.
+        The loss is infinite or NaN: the rate is too large.
 
     Examples
     --------
     >>> by_descent(lambda x: np.sum(x * x), np.array([1.0, -2.0]), rate=0.25, steps=2).losses
     (5.0, 1.25, 0.3125)
     """
-    most = float("inf") if steps is None and seconds is not None else as_size(steps or 1000, "steps")
+    most = float("inf") if steps is None and seconds is not None else as_size(1000 if steps is None else steps, "steps")
+    rate = _positive(rate, "the rate")
     limit = float("inf") if seconds is None else seconds
-    derivative, weights = value_and_jacobian(loss), np.array(start)
-    losses, times = [float(derivative(weights)[0])], [0.0]
-    begun, count = perf_counter(), 0
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is an error
+    derivative, weights = value_and_jacobian(loss), _as_start(start)
+    with np.errstate(all="ignore"):  # what comes of it is an error
+        losses, times = [_number(derivative(weights)[0], 0)], [0.0]
+        begun, count = perf_counter(), 0
         _, slopes = derivative(weights)
         while count < most and times[-1] < limit:
             weights -= rate * slopes
             value, slopes = derivative(weights)
             count += 1
-            losses.append(_finite(float(value), count))
+            losses.append(_number(value, count))
             times.append(perf_counter() - begun)
     return Course(f"descent at rate {rate:g}", tuple(losses), tuple(times), count + 1, 0, weights)
 

@@ -12,7 +12,7 @@ from strategies import seeds
 
 import jacchain as jc
 from jacchain.algebra.pattern import pattern as entries_of
-from jacchain.algebra.structure import BlockDiagonal, Dense, Diagonal, Sparse, stored
+from jacchain.algebra.structure import BlockDiagonal, Dense, Diagonal, Sparse, sparse, stored
 from jacchain.errors import CheckError, MissingExtraError, OptionError, SizeError
 from jacchain.model import coloured
 from jacchain.model.coloured import as_pattern, by_columns, by_rows, by_symmetry, is_symmetric
@@ -264,6 +264,69 @@ def test_an_entry_that_a_curvature_pattern_misses_is_found():
     cubes(matrix, matrix)[0].check_pattern(x)
     with pytest.raises(CheckError, match=r"the pattern of the second derivative of f misses an entry in row [34]:"):
         cubes(matrix, wrong)[0].check_pattern(x)
+
+
+def test_second_order_looks_at_patterns_too_where_it_is_asked_to():
+    matrix = tridiagonal(9).toarray()
+    matrix = matrix + matrix.T
+    wrong = matrix.copy()
+    wrong[4, 3] = wrong[3, 4] = 0
+    x = np.linspace(0.5, 1.5, 9)
+    right, bad = (cubes(matrix, pattern)[0] for pattern in (matrix, wrong))
+    squares = jc.Function(
+        lambda x: matrix @ x**2,
+        jvp=lambda x, v: matrix @ (2 * x * v),
+        hvp=lambda x, u, v: 2 * (u @ matrix) * v,
+        outputs=9,
+        pattern=wrong,
+        name="f",
+    )
+    wanted = jc.hessian(right, check=True)(x, weights=2.0)
+    assert_allclose(jc.Lagrangian(right, (), x, check=True).hessian(x, [], 2.0).todense(), wanted)
+    for layer, message in (
+        (bad, r"the pattern of the second derivative of f misses an entry in row [34]:"),
+        (squares, r"the pattern of f misses an entry in row [34]:"),
+    ):
+
+        def f(x, layer=layer):
+            return np.sum(layer(x))
+
+        hess = jc.hessian(f, check=True)
+        lagrangian = jc.Lagrangian(f, (), x, check=True)
+        for ask in (hess, hess.taylor, lambda x, h=hess: h.times(x, x), lambda x, o=lagrangian: o.hessian(x, [])):
+            with pytest.raises(CheckError, match=message):
+                ask(x)
+
+
+@pytest.mark.parametrize("structure", [None, sparse(3, 3, [0, 2, 4, 5], [0, 1, 0, 1, 2])])
+def test_a_hessian_that_is_not_symmetric_is_found_and_its_entry_named(structure):
+    def layer(gap):
+        values = np.array([[1.0, 2.0, 0.0], [2.0 + gap, 5.0, 0.0], [0.0, 0.0, 3.0]])
+        given = values if structure is None else values[values != 0]
+        return jc.Function(
+            lambda x: np.sum(x**2),
+            vjp=lambda x, u: 2 * u * x,
+            outputs=(),
+            hessian=lambda x, u: given,
+            curvature_structure=structure,
+            name="f",
+        )
+
+    x = np.ones(3)
+    layer(1e-9).check_pattern(x)
+    bad = layer(0.5)
+    with pytest.raises(CheckError, match=r"the hessian of f is not symmetric: entry \(0, 1\) is 2, but .* is 2.5"):
+        jc.hessian(bad, check=True)(x)
+    assert np.array_equal(jc.hessian(bad)(x), jc.hessian(bad)(x).T)
+
+
+def test_derivatives_that_cannot_be_called_are_refused_by_name():
+    with pytest.raises(OptionError, match="the hessian of f is no function, but ndarray"):
+        jc.Function(np.sum, vjp=lambda x, u: u, hessian=np.eye(3), name="f")
+    with pytest.raises(OptionError, match="the jvp of f is no function, but int"):
+        jc.Function(np.sum, jvp=3, name="f")
+    with pytest.raises(OptionError, match="the function of f is no function, but float"):
+        jc.Function(2.0, jvp=lambda x, v: v, name="f")
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch):

@@ -320,3 +320,23 @@ def test_curvatures_of_products_are_right_where_factors_are_zero(factors):
     x = np.array(factors, dtype=float)
     wanted = [[0.0 if a == b else np.prod(np.delete(x, [a, b])) for b in range(x.size)] for a in range(x.size)]
     assert_array_equal(Prod().curvature((0, 0), [1.0], x).todense(), wanted)
+
+
+FAR = {  # far out: the first and second derivatives, by the leading terms of their series
+    "log_ndtr": (-1e5, 1e5 + 1e-5, -1 + 1e-10),
+    "erfcx": (1e5, -1e-10 / np.sqrt(np.pi), 2e-15 / np.sqrt(np.pi)),
+    "dawsn": (-1e5, -0.5e-10, -1e-15),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_derivatives_far_out_lose_no_digits(name):
+    x, first, second = FAR[name]
+    function = UNARY[name]
+    np.testing.assert_allclose(function.local(0, [x]).arrays[0], first, rtol=1e-9)
+    np.testing.assert_allclose(function.curvature((0, 0), [1.0], [x]).arrays[0], second, rtol=1e-9)
+    for edge in (50, 100, 300):  # the series and the formula meet
+        sides = np.sign(x) * np.array([np.nextafter(edge, 0), np.nextafter(edge, 1e3)])
+        for found in (function.local(0, sides), function.curvature((0, 0), np.ones(2), sides)):
+            below, above = found.arrays[0]
+            np.testing.assert_allclose(above, below, rtol=2e-8)

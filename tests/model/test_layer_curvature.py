@@ -14,7 +14,7 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import BlockDiagonal, Dense, Diagonal, Sparse, array_shapes
-from jacchain.errors import OptionError, SizeError
+from jacchain.errors import DtypeError, OptionError, SizeError
 from jacchain.execution.operation import CurvedOperation
 from jacchain.execution.source import Bent, Facts
 from jacchain.model.layer import Layer
@@ -299,3 +299,19 @@ def test_wrong_curvatures_are_refused_by_name(options, message):
     layer = jc.Function(lambda x: x[:2], jacobian=lambda x: np.eye(2, 3), outputs=2, name="f", **options)
     with pytest.raises(SizeError, match=message):
         layer.curvature(np.ones(3), np.ones(2))
+
+
+@pytest.mark.parametrize("layer", [jc.layers.Tanh(), jc.layers.Softmax()])
+@pytest.mark.parametrize(
+    ("values", "dtype"), [(np.ones(3) * 1j, "complex128"), (["a", "b", "c"], "<U1"), (None, "object")]
+)
+def test_adjoints_and_tangents_that_are_not_real_are_refused(layer, values, dtype):
+    x = np.ones(3)
+    for name, ask in (
+        ("u", lambda: layer.curvature(x, values)),
+        ("u", lambda: layer.bend(x, values, x)),
+        ("v", lambda: layer.bend(x, x, values)),
+    ):
+        with pytest.raises(DtypeError, match=f"^{name} is {dtype}, not real numbers"):
+            ask()
+    np.testing.assert_array_equal(layer.bend(x, [1, 0, 0], [0, 1, 0]), layer.bend(x, np.eye(3)[0], np.eye(3)[1]))

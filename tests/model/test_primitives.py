@@ -34,6 +34,7 @@ from jacchain.model.primitives.binary import BINARY, Binary, Extremum, Where
 from jacchain.model.primitives.broadcast import Broadcast
 from jacchain.model.primitives.elementwise import ElementwisePrimitive
 from jacchain.model.primitives.formula import LARGE_CHOICE, formula_calls, python_source, steps_of
+from jacchain.model.primitives.ordered import Ordered
 from jacchain.model.primitives.reduction import Max, Mean, Min, Prod, Sum
 from jacchain.model.primitives.softmax import LogSoftmax, Logsumexp, Softmax
 from jacchain.model.primitives.unary import UNARY, Absolute, Power, Unary
@@ -97,6 +98,11 @@ def elementwise_examples():
         yield Example(primitive, (((3,), (2, 2), ())[k % 3],) * 2, oracle(name), PAIRS.get(name, (REAL, REAL)))
     for n in (-17.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 6.0, 7.0, 16.0, 17.0, 2.5):
         yield Example(Power(n), ((2, 2),), lambda x, n=n: x**n, (POSITIVE,))
+    for name in ("jv", "iv", "zeta"):
+        for n in (1.0, 2.0, 3.0):
+            if name != "zeta" or n > 1:
+                function = oracle(name)
+                yield Example(Ordered(name, n), ((4,),), lambda x, f=function, n=n: f(n, x), (POSITIVE,))
     for share in (0.0, 0.25, 1.0):
         yield Example(Absolute(at_zero=share), ((3,),), np.abs, (REAL,))
         for name in ("maximum", "minimum", "fmax", "fmin"):

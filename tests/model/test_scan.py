@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import scipy.special as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import numpy_functions, seeds
@@ -62,6 +63,11 @@ def recurrent(h, x, w, u, b):
 
 
 RNG = np.random.default_rng(7)
+LAYERS = np.random.default_rng(8)
+LINEAR, SHIFT = jc.layers.Linear(LAYERS.normal(size=(3, 3))), jc.layers.Bias(LAYERS.normal(size=3))
+RELU, MAGNITUDE = jc.layers.Relu(), jc.layers.Abs()
+NETWORK = jc.Sequential([LINEAR, jc.layers.Tanh()])
+DOUBLE = jc.Function(lambda x: 2 * x, jvp=lambda x, v: 2 * v, vjp=lambda x, u: 2 * u, outputs=3, is_linear=True)
 CASES = {
     "a Lorenz-96 orbit": (runge_kutta, (RNG.normal(size=5) + 8, np.linspace(7, 9, 3), 0.05), {}),
     "a pendulum without inputs": (pendulum, ({"angle": 1.0, "speed": 0.2}, None, 0.1, (1.3, 0.2)), {"length": 7}),
@@ -80,6 +86,21 @@ CASES = {
     "an output that is constant": (lambda c, x: (c * x, np.ones(2)), (2.0, RNG.normal(size=3)), {}),
     "one step": (lambda c, x: (c * x, c + x), (2.0, np.array([3.0])), {}),
     "exchanged": (lambda c, x: ((c[1] * x, c[0]), None), ((2.0, 3.0), RNG.normal(size=5)), {}),
+    "layers whose pieces are linear": (
+        lambda c, x: (np.tanh(LINEAR(c)) + RELU(c) * MAGNITUDE(c) + SHIFT(c) * x, DOUBLE(NETWORK(c))),
+        (np.array([0.4, -0.7, 0.3]), RNG.normal(size=4)),
+        {},
+    ),
+    "largest and smallest numbers": (
+        lambda c, x: (c * np.max(c) + np.sin(x), np.min(c) * c),
+        (np.array([0.4, -0.7, 0.3]), RNG.normal(size=4)),
+        {},
+    ),
+    "functions of higher order": (
+        lambda c, x: (sp.psi(2 + c * c) + sp.j0(c) * x, sp.i0(c) + sp.gammaln(2 + x * x)),
+        (np.array([0.4, -0.7, 0.0]), RNG.normal(size=3)),
+        {},
+    ),
 }
 
 
@@ -356,3 +377,12 @@ def test_whole_numbers_are_steps_of_the_loop_and_refused_in_a_trace():
 def test_a_step_is_lowered_once():
     step = trace(np.sin, 1.0)
     assert value_program(step) is value_program(step)
+
+
+def test_a_step_that_gives_the_same_whatever_moves_has_zero_derivatives():
+    def f(c):
+        return np.sum(scan(lambda c, x: (np.sign(c) + x, None), c, np.arange(3.0))[0] ** 2)
+
+    c = np.array([0.5, -1.0])
+    assert jc.gradient(f)(c).tolist() == [0, 0]
+    assert jc.hessian(f)(c).tolist() == [[0, 0], [0, 0]]

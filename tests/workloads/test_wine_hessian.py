@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 
 import jacchain as jc
-from jacchain.errors import InfeasibleError, NonFiniteError, OptionError, SizeError
+from jacchain.errors import DtypeError, InfeasibleError, NonFiniteError, OptionError, SizeError
 from jacchain.model.four_modes import MODES, hessian_by
 from jacchain.planning.second.planners import SECOND_PLANNERS
 from jacchain.workloads.newton import METHODS, best_descent, by_descent, by_newton
 from jacchain.workloads.wine import wine
-from jacchain.workloads.wine_hessian import TEXTBOOK, WineNetwork, wine_hessian, wine_network
+from jacchain.workloads.wine_hessian import WineNetwork, wine_hessian, wine_network
 
 
 def hessians(network):
@@ -81,7 +81,7 @@ def test_the_plan_of_the_whole_network_forms_the_slopes_of_the_outputs_first():
 
 def test_a_run_compares_planners_and_checks():
     found = wine_hessian(wine_network(2), "edge_pushing", check=True, seconds=0)
-    assert [lap.planner for lap in found.laps] == ["edge_pushing", *TEXTBOOK]
+    assert [lap.planner for lap in found.laps] == ["edge_pushing", *MODES]
     assert found.laps[1].flops is None or found.laps[1].milliseconds is not None
     assert found.counted <= found.plan.flops == found.laps[0].flops
     assert found.is_symmetric
@@ -140,3 +140,28 @@ def test_descent_that_diverges_is_an_error_or_another_rate_is_taken():
         by_newton(network.loss, network.point, method="BFGS")
     with pytest.raises(SizeError, match="steps is 0"):
         by_newton(network.loss, network.point, steps=0)
+
+
+@pytest.mark.parametrize("minimise", [by_newton, by_descent])
+def test_losses_starts_and_steps_that_make_no_sense_are_refused(minimise):
+    def squares(x):
+        return np.sum(x**2)
+
+    with pytest.raises(SizeError, match="steps is 0"):
+        minimise(squares, np.ones(2), steps=0)
+    with pytest.raises(SizeError, match=r"the loss has shape \(2,\)"):
+        minimise(lambda x: x**2, np.ones(2), steps=2)
+    with pytest.raises(SizeError, match=r"the start has shape \(2, 2\)"):
+        minimise(squares, np.ones((2, 2)), steps=2)
+    with pytest.raises(DtypeError, match="the start is int64"):
+        minimise(squares, np.array([1, 2]), steps=2)
+    with pytest.raises(NonFiniteError, match="the loss is nan at the start"):
+        minimise(lambda x: np.sum(np.log(x)), np.array([-1.0]), steps=2)
+    with pytest.raises(NonFiniteError, match="the loss is inf at the start"):
+        minimise(lambda x: np.sum(1 / x), np.array([0.0]), steps=2)
+    with pytest.raises(NonFiniteError, match=r"the loss is (nan|-inf) after \d+ (steps|evaluations)"):
+        minimise(lambda x: np.sum(np.log(x)), np.ones(2), steps=200)
+    for option in ({"tolerance": -1}, {"tolerance": np.nan}) if minimise is by_newton else ({"rate": np.nan},):
+        with pytest.raises(OptionError, match="give a positive number"):
+            minimise(squares, np.ones(2), steps=2, **option)
+    assert minimise(squares, [1.0, 2.0], steps=2).losses[0] == 5

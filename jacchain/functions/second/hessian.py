@@ -97,6 +97,14 @@ class Hessian:
             Like the arguments that are differentiated.
         weights : array or nested, optional
             Like the function's result.
+
+        Notes
+        -----
+        Through a `scan` it takes six sweeps over the steps: values, tangents, states and tangents again to be stored,
+        the pass back over these, and for the other adjoints states and a pass back once more. Each sweep takes some
+        microseconds for every step, however few its numbers are, so of few numbers the whole Hessian takes no longer,
+        as its sweeps carry all columns together. Measured in times of a gradient, the Hessian and the product: 200
+        steps of 20 numbers, 3 to 4 and 3 to 5; 50 steps of 60 numbers, 5 and 3; 50 steps of 200 numbers, 50 and 3.
         """
         leaves, found = self._traces.at(x if isinstance(x, tuple) else (x,))
         return found.times(leaves, v, weights, check=self.options.check)

@@ -115,6 +115,62 @@ def halves(count: int, /) -> list[tuple[int, int]]:
     return list(combinations_with_replacement(range(count), 2))
 
 
+@final
+class PlannedHessian(NamedTuple):
+    """The Hessian of one node with respect to inputs, planned.
+
+    Attributes
+    ----------
+    expression : Expression
+        Its one result is the node.
+    sources : tuple of int
+        The input nodes.
+    every : tuple of Tap
+        What the expression takes out of them.
+    order : SecondOrder
+    plan : HessianPlan
+    """
+
+    expression: Expression
+    sources: tuple[int, ...]
+    every: tuple[Tap, ...]
+    order: SecondOrder
+    plan: HessianPlan
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Those that are not the node itself."""
+        return tuple(tap for tap in self.every if tap.node not in self.expression.outputs)
+
+    def assemblies(self, *, is_sparse: bool) -> tuple[Assembly, ...]:
+        """Return how the blocks of taps make up those of the inputs, for one half of all pairs."""
+        return _assemblies(self.expression, self.sources, self.taps, self.order, self.plan, is_sparse=is_sparse)
+
+    def run(self, *, is_sparse: bool = False, with_gradient: bool = False) -> HessianRun:
+        """Return it lowered and bound; see `hessian_run`."""
+        expression, sources, plan = self.expression, self.sources, self.plan
+        assemblies = self.assemblies(is_sparse=is_sparse)
+        nodes, values = plan.nodes, tuple[int, ...]()
+        if with_gradient:
+            rows = list(zip(self.taps, plan.gradient, strict=False))
+            if len(self.taps) < len(self.every):  # the output is itself a part of an input
+                nodes = (*nodes, Local(-1, "given", Identity(1), 0))
+                rows = [(tap, len(nodes) - 1) for tap in self.every if tap.node in expression.outputs]
+            assemblies += _gradients(expression, sources, rows)
+            values = expression.outputs
+        program = lower_second(
+            SecondRequest(nodes, assemblies, values),
+            expression.nodes,
+            expression.inputs,
+            [Place(*place) for place in self.order.locals],
+            [CurvePlace(*place) for place in self.order.curves],
+            itemsize=expression.dtype.itemsize,
+        )
+        run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype, assemblies=assemblies)
+        sizes = tuple(prod(expression.nodes[k].shape) for k in sources)
+        return HessianRun(plan, run, sources, sizes)
+
+
 def hessian_run(
     expression: Expression,
     sources: Sequence[int],
@@ -146,11 +202,24 @@ def hessian_run(
     OptionError
         A node on the way states no curvature.
     """
+    found = planned_hessian(expression, sources, output, options, with_gradient=with_gradient)
+    return found.run(is_sparse=is_sparse, with_gradient=with_gradient)
+
+
+def planned_hessian(
+    expression: Expression,
+    sources: Sequence[int],
+    output: int,
+    options: FunctionOptions,
+    /,
+    *,
+    with_gradient: bool = False,
+) -> PlannedHessian:
+    """Return the Hessian of one node with respect to inputs, planned; see `hessian_run`."""
     expression = replace(expression, outputs=(output,))
-    every = taps(expression, sources)
-    found = tuple(tap for tap in every if tap.node != output)
+    every = tuple(taps(expression, sources))
     # without a tap nothing bends: the plan is one of the output with respect to itself
-    order = second_order(expression, [tap.node for tap in found] or [output], output)
+    order = second_order(expression, [tap.node for tap in every if tap.node != output] or [output], output)
     plan = plan_second(
         order.ladder,
         planner=options.planner,
@@ -161,26 +230,7 @@ def hessian_run(
         gradient=with_gradient,
         baselines=False,
     )
-    assemblies = _assemblies(expression, sources, found, order, plan, is_sparse=is_sparse)
-    nodes, values = plan.nodes, tuple[int, ...]()
-    if with_gradient:
-        rows = list(zip(found, plan.gradient, strict=False))
-        if len(found) < len(every):  # the output is itself a part of an input
-            nodes = (*nodes, Local(-1, "given", Identity(1), 0))
-            rows = [(tap, len(nodes) - 1) for tap in every if tap.node == output]
-        assemblies += _gradients(expression, sources, rows)
-        values = (output,)
-    program = lower_second(
-        SecondRequest(nodes, assemblies, values),
-        expression.nodes,
-        expression.inputs,
-        [Place(*place) for place in order.locals],
-        [CurvePlace(*place) for place in order.curves],
-        itemsize=expression.dtype.itemsize,
-    )
-    run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype, assemblies=assemblies)
-    sizes = tuple(prod(expression.nodes[k].shape) for k in sources)
-    return HessianRun(plan, run, tuple(sources), sizes)
+    return PlannedHessian(expression, tuple(sources), every, order, plan)
 
 
 def _gradients(

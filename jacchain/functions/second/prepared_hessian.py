@@ -10,6 +10,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.errors import SizeError
 from jacchain.execution.operation import Shape
+from jacchain.functions.check import check_values
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import inner_tree
 from jacchain.functions.second.hessian_run import HessianRun, hessian_run
@@ -88,6 +89,7 @@ class PreparedHessian:
 
     def hessian(self, leaves: Sequence[Array], weights: Any, /, *, check: bool) -> Any:
         """Return the Hessian nested like the arguments twice; without weights for every result, nested like these."""
+        self._check(leaves, check=check)
         if weights is not None:
             return self._blocks(self.with_weights, [*leaves, *self._as_weights(weights)], (), check=check)
         if self.is_number:
@@ -103,6 +105,7 @@ class PreparedHessian:
     def taylor(self, leaves: Sequence[Array], /, *, check: bool) -> tuple[Any, Any, Any]:
         """Return the value, the gradient and the Hessian, nested like the arguments and twice like these."""
         self._expect_number()
+        self._check(leaves, check=check)
         value, gradients, rows = self.expansion.taylor(leaves, check=check)
         shapes = [self.expression.nodes[k].shape for k in self.sources]
         gradient = [row.reshape(shape) for row, shape in zip(gradients, shapes, strict=True)]
@@ -115,6 +118,7 @@ class PreparedHessian:
     def times(self, leaves: Sequence[Array], vector: Any, weights: Any, /, *, check: bool) -> Any:
         """Return the product of the Hessian with a vector, nested like the arguments."""
         directions = self._as_directions(vector)
+        self._check(leaves, check=check)
         if weights is None:
             self._expect_number()
             rows = self.product_alone(leaves, directions, check=check)
@@ -159,6 +163,11 @@ class PreparedHessian:
             ]
             found.append(self.inner.unflatten([self.inner.unflatten(row) for row in rows]))
         return self._nested(found)
+
+    def _check(self, leaves: Sequence[Array], /, *, check: bool) -> None:
+        """Look at the value of every node, and at what layers state of their derivatives."""
+        if check:
+            check_values(self.expression, leaves)
 
     def _expect_number(self) -> None:
         if not self.is_number:

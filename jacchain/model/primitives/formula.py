@@ -21,7 +21,7 @@ SPECIAL: Final = frozenset(
     [
         *("expit", "logit", "log_expit", "erf", "erfc", "erfcx", "erfinv", "erfcinv", "dawsn"),
         *("ndtr", "ndtri", "log_ndtr", "gamma", "gammaln", "psi", "zeta", "betaln", "exp10", "exp1", "expi"),
-        *("xlogy", "xlog1py", "entr", "rel_entr", "kl_div", "i0", "i1", "j0", "j1"),
+        *("xlogy", "xlog1py", "entr", "rel_entr", "kl_div", "i0", "i1", "iv", "j0", "j1", "jv"),
     ]
 )
 """The functions that come from SciPy; all others are NumPy's."""

@@ -14,6 +14,38 @@ ZERO: Final = ""
 _MILLS: Final = f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x) - y)"
 """The normal density over the distribution, of whose logarithm it is the derivative."""
 
+
+def _inverse_square(least: int) -> str:
+    """Return 1/x², of at most that of a number."""
+    return f"square(reciprocal(maximum(absolute(x), {least})))"
+
+
+def _series(least: int, *coefficients: float) -> str:
+    """Return a polynomial of 1/x²."""
+    *rest, formula = map(repr, coefficients)
+    for coefficient in reversed(rest):
+        formula = f"{coefficient} + {_inverse_square(least)} * ({formula})"
+    return f"({formula})"
+
+
+# Far out the formulas of the value cancel: asymptotic series take over (DLMF 7.12.1, 7.12.4) where both are good.
+_NORMAL_FAR: Final = (
+    f"where(less(x, -300), -x - x * {_inverse_square(300)} * {_series(300, 1.0, -2.0)}, {_MILLS})",
+    f"where(less(x, -100), {_series(100, -1.0, 1.0, -6.0)}, -({_MILLS}) * (x + {_MILLS}))",
+)
+_ERROR_FAR: Final = (
+    f"where(greater(x, 100), {-1 / sqrt(pi)!r} * {_inverse_square(100)} * {_series(100, 1.0, -1.5, 3.75)}, "
+    f"2 * (x * y) - {2 / sqrt(pi)!r})",
+    f"where(greater(x, 50), {2 / sqrt(pi)!r} * (x * square({_inverse_square(50)})) * "
+    f"{_series(50, 1.0, -3.0, 11.25, -52.5)}, 2 * (y + x * (2 * (x * y) - {2 / sqrt(pi)!r})))",
+)
+_DAWSON_FAR: Final = (
+    f"where(greater(absolute(x), 100), -0.5 * {_inverse_square(100)} * {_series(100, 1.0, 1.5, 3.75)}, "
+    "1 - 2 * (x * y))",
+    f"where(greater(absolute(x), 50), x * square({_inverse_square(50)}) * {_series(50, 1.0, 3.0, 11.25, 52.5)}, "
+    "-2 * (y + x * (1 - 2 * (x * y))))",
+)
+
 DERIVATIVES: Final[dict[str, str]] = {
     "positive": "1",
     "conjugate": "1",
@@ -54,16 +86,16 @@ DERIVATIVES: Final[dict[str, str]] = {
     "log_expit": "expit(-x)",
     "erf": f"{2 / sqrt(pi)!r} * exp(-(x * x))",
     "erfc": f"{-2 / sqrt(pi)!r} * exp(-(x * x))",
-    "erfcx": f"2 * (x * y) - {2 / sqrt(pi)!r}",
+    "erfcx": _ERROR_FAR[0],
     "erfinv": f"{sqrt(pi) / 2!r} * exp(y * y)",
     "erfcinv": f"{-sqrt(pi) / 2!r} * exp(y * y)",
     "ndtr": f"{1 / sqrt(2 * pi)!r} * exp(-0.5 * (x * x))",
-    "log_ndtr": _MILLS,
+    "log_ndtr": _NORMAL_FAR[0],
     "ndtri": f"{sqrt(2 * pi)!r} * exp(0.5 * (y * y))",
     "gamma": "y * psi(x)",
     "gammaln": "psi(x)",
     "psi": "zeta(2, x)",
-    "dawsn": "1 - 2 * (x * y)",
+    "dawsn": _DAWSON_FAR[0],
     "entr": "-1 - log(x)",
     "exp1": "-exp(-x) / x",
     "expi": "exp(x) / x",
@@ -102,16 +134,16 @@ CURVATURES: Final[dict[str, str]] = {
     "log_expit": "-(expit(x) * expit(-x))",
     "erf": f"{-4 / sqrt(pi)!r} * (x * exp(-(x * x)))",
     "erfc": f"{4 / sqrt(pi)!r} * (x * exp(-(x * x)))",
-    "erfcx": f"2 * (y + x * (2 * (x * y) - {2 / sqrt(pi)!r}))",
+    "erfcx": _ERROR_FAR[1],
     "erfinv": f"{pi / 2!r} * (y * exp(2 * (y * y)))",
     "erfcinv": f"{pi / 2!r} * (y * exp(2 * (y * y)))",
     "ndtr": f"{-1 / sqrt(2 * pi)!r} * (x * exp(-0.5 * (x * x)))",
-    "log_ndtr": f"-({_MILLS}) * (x + {_MILLS})",
+    "log_ndtr": _NORMAL_FAR[1],
     "ndtri": f"{2 * pi!r} * (y * exp(y * y))",
     "gamma": "y * (psi(x) * psi(x) + zeta(2, x))",
     "gammaln": "zeta(2, x)",
     "psi": "-2 * zeta(3, x)",
-    "dawsn": "-2 * (y + x * (1 - 2 * (x * y)))",
+    "dawsn": _DAWSON_FAR[1],
     "entr": "-1 / x",
     "exp1": "exp(-x) * (1 + x) / (x * x)",
     "expi": "exp(x) * (x - 1) / (x * x)",
@@ -141,6 +173,13 @@ class Unary(ElementwisePrimitive):
     ----------
     function : str
         Its name in NumPy or SciPy; see `DERIVATIVES`.
+
+    Notes
+    -----
+    Derivatives are made of the value where that saves a function. Those of tanh and expit, 1 - y² and y (1 - y), then
+    have an error of half a unit in the last place of 1, which is much of what is left of them where y is close to 1: a
+    relative one of 1e-8 for tanh at 10 and expit at 20, of 4 % for tanh at 18, and they are 0 from 20 and 37 on. Second
+    derivatives have the same.
 
     Examples
     --------
