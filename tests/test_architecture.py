@@ -80,6 +80,15 @@ def test_planning_on_sizes_needs_neither_numpy_nor_scipy():
     assert not loaded_after(code) & {"numpy", "scipy", "click", "rich", "matplotlib"}
 
 
+@pytest.mark.parametrize("order", ["1", "2"])
+def test_planning_on_the_command_line_loads_no_numpy_and_nothing_of_order_2_unless_asked_for(order):
+    code = f"import sys\nsys.argv = ['jacchain', 'plan', '--dims', '13,16,1', '--order', '{order}']\n"
+    loaded = loaded_after(f"{code}from jacchain import cli\ncli.main()")
+    assert "jacchain.cli.run" in loaded
+    assert not loaded & {"numpy", "scipy", "matplotlib"}
+    assert any(name.startswith("jacchain.planning.second") for name in loaded) == (order == "2")
+
+
 def test_the_front_door_loads_no_optimiser():
     code = "import jacchain as jc\njc.jacobian(jc.layers.Tanh())([1.0])"
     assert not loaded_after(code) & {"scipy.optimize", "scipy.sparse", "cupy", "matplotlib", "click"}

@@ -8,8 +8,10 @@ import pytest
 
 import jacchain as jc
 from jacchain import cli
-from jacchain.cli.command import SECOND_ORDERS
 from jacchain.planning.document import chain_to_json
+from jacchain.planning.graph import Edge, Graph
+from jacchain.planning.graph_document import graph_to_json
+from jacchain.planning.names import SECOND_CHAIN_NAMES
 from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
 from jacchain.planning.second.chains.planner import SECOND_CHAIN_PLANNERS
 
@@ -51,7 +53,7 @@ def test_plan_as_json_is_the_plan(call):
 
 @pytest.mark.parametrize("planner", SECOND_CHAIN_PLANNERS)
 def test_every_planner_may_be_asked_for(call, planner):
-    assert set(SECOND_ORDERS) == set(SECOND_CHAIN_PLANNERS)
+    assert set(SECOND_CHAIN_NAMES) == set(SECOND_CHAIN_PLANNERS)
     code, out, _ = call("plan", *DIMS, "--planner", planner, "--json")
     assert (code, json.loads(out)["planner"]) == (0, planner)
 
@@ -131,7 +133,9 @@ def test_compare_shows_all_planners(call, form):
         (["explain", *DIMS, "--tape-limit", "2"], 2, "--tape-limit 2 for a plan of order 2"),
         (["compare", *DIMS, "--unit-free"], 2, "--unit-free for a plan of order 2"),
         (["plan", *DIMS, "--planner", "reverse"], 2, "unknown planner of order 2 'reverse'"),
-        (["plan", "--dims", "3,4", "--planner", "edge_pushing"], 2, "unknown planner 'edge_pushing'"),
+        (["plan", "--dims", "3,4", "--planner", "edge_pushing"], 2, "it plans order 2, the Hessian of a chain"),
+        (["plan", *DIMS, "--planner", "markowitz"], 2, "it plans order 1"),
+        (["plan", "--dims", "3,4", "--planner", "edge_pushing"], 2, "unknown planner of order 1 'edge_pushing'"),
         (["plan", *DIMS, "--format", "dot"], 2, "--format dot of a plan of order 2"),
         (["plan", "--dims", "3,4", "--both-halves"], 2, "--both-halves for a plan of order 1"),
         (["plot", "tree", *DIMS, "-o", "x.png"], 2, "--order 2 for what shows plans of order 1"),
@@ -143,3 +147,44 @@ def test_errors_are_two_lines(call, arguments, code, words):
     assert (found, out) == (code, "")
     assert words in err
     assert len(err.strip().split("\n")) == 2
+
+
+@pytest.fixture
+def branching(tmp_path):
+    """Write a graph that is no path."""
+    path = tmp_path / "graph.json"
+    edges = [Edge("x", "s"), Edge("s", "y"), Edge("x", "y")]
+    path.write_text(graph_to_json(Graph({"x": 3, "s": 4, "y": 2}, edges)))
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["plan", "explain", "compare"])
+def test_a_graph_that_branches_has_no_plan_of_order_2(call, command, branching):
+    code, out, err = call(command, branching, "--order", "2")
+    assert (code, out) == (2, "")
+    assert "order is 2 for a graph that is no path" in err
+    assert "order 2 plans chains" in err
+
+
+@pytest.mark.parametrize("arguments", [["run", "--plan"], ["plan"], ["compare"], ["plot", "tree", "-o", "x.png"]])
+def test_where_another_document_is_expected_a_plan_of_order_2_is_named(call, tmp_path, arguments):
+    path = tmp_path / "plan.json"
+    call("plan", *DIMS, "-o", str(path))
+    code, out, err = call(*arguments, str(path))
+    assert (code, out) == (1, "")
+    assert "is of schema 'jacchain.hessian-plan/v1', the plan of a chain's Hessian" in err
+    assert "jacchain explain FILE reads this one" in err
+    assert len(err.strip().split("\n")) == 2
+
+
+def test_the_help_of_plot_offers_no_second_order(call):
+    code, out, _ = call("plot", "--help")
+    assert code == 0
+    assert "--order" not in out
+    assert "--both-halves" not in out
+    assert "edge_pushing" not in out
+
+
+def test_the_peak_is_said_to_have_given_derivatives_only_while_they_are_read(call):
+    _, out, _ = call("plan", *DIMS)
+    assert "B, with given derivatives while they are read" in out

@@ -33,6 +33,8 @@ def test_it_prints_the_plan_all_planners_and_the_check(call):
     for word in ("(42 x 42)", "13-3-1", "forward_over_reverse", "edge_pushing", "to the last bit", "spectrum"):
         assert word in out
     assert "agrees with central differences" in out
+    assert "\nforward_over_forward  vertex 2 has 39 numbers: forward over forward pushes a" in out
+    assert "fewer than planned: what" in out
     assert max(map(len, out.split("\n"))) <= 80
 
 
@@ -47,6 +49,9 @@ def test_as_json(call):
     )
     assert found["counted"] <= found["flops"] == found["planners"]["edge_pushing"]["flops"]
     assert found["symmetric"]
+    obstacles = {name: lap["obstacle"] for name, lap in found["planners"].items()}
+    assert "pushes a tensor" in obstacles.pop("forward_over_forward")
+    assert set(obstacles.values()) == {None}
     assert found["check"]["agrees"]
     assert found["eigenvalues"][0] <= found["eigenvalues"][1]
 

@@ -12,17 +12,12 @@ from jacchain.planning.elimination.planner import as_seconds
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.link import as_size
+from jacchain.planning.names import SECOND_CHAIN_NAMES
 from jacchain.planning.planner import PLANNERS, as_chain
 
 USAGE: Final = 2
 
-SECOND_ORDERS: Final = (
-    *("forward_over_forward", "forward_over_reverse", "reverse_over_forward", "reverse_over_reverse"),
-    *("edge_pushing", "waist", "optimal", "exhaustive"),
-)
-"""The planners of Hessians of chains, whose module is loaded only where one is planned."""
-
-ALL_PLANNERS: Final = tuple(dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_ORDERS]))
+ALL_PLANNERS: Final = tuple(dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_CHAIN_NAMES]))
 
 
 class _WithExamples:
@@ -145,27 +140,28 @@ def dims(help_text: str) -> Callable[[Any], Any]:
     return click.option("--dims", callback=_sizes, metavar="D0,D1,...", help=help_text)
 
 
-def planner() -> Callable[[Any], Any]:
-    """Return the option of a planner."""
+def planner(*, is_second: bool = True) -> Callable[[Any], Any]:
+    """Return the option of a planner, of those of order 2 too if these may be planned."""
+    second = f"; with --order 2 {', '.join(SECOND_CHAIN_NAMES)}" if is_second else ""
     return click.option(
         "--planner",
         metavar="NAME",
         callback=_planner,
-        shell_complete=completing(*ALL_PLANNERS),
-        help=f"One of {', '.join(PLANNERS)}; for a graph that branches {', '.join(GRAPH_PLANNERS)}; "
-        f"with --order 2 {', '.join(SECOND_ORDERS)}.  [default: optimal; auto]",
+        shell_complete=completing(*(ALL_PLANNERS if is_second else dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS]))),
+        help=f"One of {', '.join(PLANNERS)}; for a graph that branches {', '.join(GRAPH_PLANNERS)}{second}."
+        "  [default: optimal; auto]",
     )
 
 
-ORDERS: Final = together(
-    click.option(
-        "--order", type=int, metavar="K", callback=_order, help="Plan Jacobians (1), or the Hessian of a chain (2)."
-    ),
-    click.option(
-        "--both-halves", is_flag=True, default=None, help="Of a Hessian: make both halves of what is symmetric."
-    ),
-)
-"""The options of the order of derivatives."""
+def orders(*, hidden: bool = False) -> Callable[[Any], Any]:
+    """Return the options of the order of derivatives, hidden from the help of what refuses order 2."""
+    order = "Plan Jacobians (1), or the Hessian of a chain (2)."
+    halves = "Of a Hessian: make both halves of what is symmetric."
+    return together(
+        click.option("--order", type=int, metavar="K", callback=_order, hidden=hidden, help=order),
+        click.option("--both-halves", is_flag=True, default=None, hidden=hidden, help=halves),
+    )
+
 
 SEEDS: Final = together(
     click.option("--tangents", type=int, metavar="P", callback=_seeds, help="Plan the product with P tangents."),

@@ -58,7 +58,7 @@ def nonlinear(command: Callable[..., Any], /) -> Callable[..., Any]:
     return decorated
 
 
-def run_lagrangian(asked: NonlinearRequest, planner: str | None, seed: int, form: str | None, *, check: bool) -> None:
+def run_lagrangian(asked: NonlinearRequest, planner: str | None, form: str | None, *, check: bool) -> None:
     """Measure, solve, print, and fail where a derivative differs from central differences or the optimum is missed."""
     from jacchain.report.nonlinear import nonlinear_text, nonlinear_to_json
     from jacchain.workloads.nonlinear.programs import nonlinear_program
@@ -68,7 +68,7 @@ def run_lagrangian(asked: NonlinearRequest, planner: str | None, seed: int, form
     with as_usage():
         program = nonlinear_program(asked.problem, asked.n)
     with progress(f"running {program.name}") as tick:
-        run = _measured(program, planner, seed, check, tick)
+        run = _measured(program, planner, check, tick)
     echo(nonlinear_to_json(run) if form == "json" else styled(nonlinear_text(run)))
     for name, found in run.differences.items():
         if not found.agrees:
@@ -84,7 +84,7 @@ def run_lagrangian(asked: NonlinearRequest, planner: str | None, seed: int, form
 
 
 def _measured(
-    program: "NonlinearProgram", planner: str | None, seed: int, check: bool, tick: Callable[[], None]
+    program: "NonlinearProgram", planner: str | None, check: bool, tick: Callable[[], None]
 ) -> "NonlinearRun":
     from jacchain.lagrangian.lagrangian import Lagrangian
     from jacchain.report.nonlinear import NonlinearRun
@@ -95,12 +95,12 @@ def _measured(
         lagrangian = Lagrangian(program.objective, program.constraints, program.x0, planner=planner)
     seconds = perf_counter() - start
     tick()
-    at = points(program, 2, seed=seed)
+    at = points(program, 2)
     found = figures(lagrangian, at)
     tick()
     solutions, missing = _solved(program, lagrangian)
     tick()
-    differences = checks(lagrangian, at[0], seed=seed) if check else {}
+    differences = checks(lagrangian, at[0]) if check else {}
     return NonlinearRun(program, lagrangian, seconds, found, solutions, missing, differences)
 
 

@@ -1,6 +1,7 @@
 """``jacchain plot``."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -56,8 +57,8 @@ Needs matplotlib: pip install jacchain[plot].
     ),
 )
 @click.argument("kind", metavar="|".join(KINDS), shell_complete=completing(*KINDS))
-@requested
-@planner()
+@partial(requested, is_second=False)
+@planner(is_second=False)
 @click.option("-o", "--output", metavar="FILE", required=True, help="The picture: a name that ends in .png or .svg.")
 def plot_command(kind: str, request: Request, planner: str | None, output: str) -> None:
     """Draw one kind of picture."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
 
 import click
 
-from jacchain.cli.command import LIMITS, ORDERS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, together
+from jacchain.cli.command import LIMITS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, orders, together
 from jacchain.errors import FileError
 from jacchain.planning.comparison import Rival, compare_planners
 from jacchain.planning.elimination.chained import is_path
@@ -227,8 +227,8 @@ class Request(NamedTuple):
                 raise CommandLineError(f"{option} for a chain", f"leave out {option}: it is for graphs")
 
 
-def requested(command: Callable[..., Any], /) -> Callable[..., Any]:
-    """Give a command FILE, --dims, seeds and limits; it is called with a Request."""
+def requested(command: Callable[..., Any], /, *, is_second: bool = True) -> Callable[..., Any]:
+    """Give a command FILE, --dims, the order, seeds and limits; it is called with a Request."""
 
     def called(**options: Any) -> Any:
         asked = Request(*(options.pop(name) for name in Request._fields))
@@ -238,7 +238,7 @@ def requested(command: Callable[..., Any], /) -> Callable[..., Any]:
     called.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
     file = click.argument("file", required=False)
     sizes = dims("Sizes of the vertices of a dense chain.")
-    decorated: Callable[..., Any] = together(file, sizes, ORDERS, SEEDS, LIMITS, SEARCHES)(called)
+    decorated: Callable[..., Any] = together(file, sizes, orders(hidden=not is_second), SEEDS, LIMITS, SEARCHES)(called)
     return decorated
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,15 +16,17 @@ from jacchain.cli.train import TrainingRequest, run_training, trainable
 from jacchain.cli.wine_hessian import WineHessianRequest, run_wine_hessian
 from jacchain.errors import CheckError, unknown_name
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
+from jacchain.planning.names import SECOND_NAMES
 from jacchain.planning.plan import Plan
 from jacchain.planning.planner import PLANNERS
-from jacchain.planning.second.planners import SECOND_PLANNERS
 
 if TYPE_CHECKING:
     from jacchain.algebra.kernels import Array
     from jacchain.workloads.differences import Difference
     from jacchain.workloads.problem import Problem
     from jacchain.workloads.race import Lap
+
+PROBLEMS: Final = ("wine", "autoencoder", "chain", "wine-hessian", "lagrangian")
 
 
 @main_group.command(
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
 @click.argument(
     "workload",
     required=False,
-    metavar="wine|autoencoder|chain|wine-hessian|lagrangian",
-    shell_complete=completing("wine", "autoencoder", "chain", "wine-hessian", "lagrangian"),
+    metavar="|".join(PROBLEMS),
+    shell_complete=completing(*PROBLEMS),
 )
 @click.option("--plan", "plan_file", metavar="FILE", help="Run the order of a plan that jacchain plan -o has written.")
 @click.option("--hidden", type=int, metavar="H", help="Hidden units of wine.  [default: 16]")
@@ -64,9 +66,9 @@ if TYPE_CHECKING:
 @click.option(
     "--planner",
     metavar="NAME",
-    shell_complete=completing(*dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_PLANNERS])),
+    shell_complete=completing(*dict.fromkeys([*PLANNERS, *GRAPH_PLANNERS, *SECOND_NAMES])),
     help=f"One of {', '.join(PLANNERS)}; with --train, one of {', '.join(GRAPH_PLANNERS)}; "
-    f"of wine-hessian and lagrangian, one of {', '.join(SECOND_PLANNERS)}.",
+    f"of wine-hessian and lagrangian, one of {', '.join(SECOND_NAMES)}.",
 )
 @nonlinear
 @trainable
@@ -91,9 +93,12 @@ def run_command(
     second derivatives by all weights are computed, or with --train used for Newton steps. Of lagrangian, the functions
     and their sparse first and second derivatives are timed, and pounce solves the problem where it is installed.
     """
+    if workload is not None and workload not in PROBLEMS:
+        with as_usage():
+            unknown_name("workload", workload, PROBLEMS)
     if workload == "lagrangian":
-        _expect_nothing_else(training, plan_file=plan_file, hidden=hidden, dims=dims, dtype=dtype)
-        run_lagrangian(program, planner, seed, form, check=check)
+        _expect_nothing_else(training, plan_file=plan_file, hidden=hidden, dims=dims, dtype=dtype, seed=seed or None)
+        run_lagrangian(program, planner, form, check=check)
         return
     program.refuse()
     if workload == "wine-hessian":
@@ -107,6 +112,9 @@ def run_command(
         return
     training.refuse()
     if planner is not None and planner not in PLANNERS:
+        if planner in SECOND_NAMES:
+            cure = f"it plans second derivatives, for wine-hessian and lagrangian; valid: {', '.join(PLANNERS)}"
+            raise CommandLineError(f"unknown planner {planner!r}", cure)
         with as_usage():
             unknown_name("planner", planner, PLANNERS)
     from jacchain.workloads.workload import Settings
@@ -116,7 +124,7 @@ def run_command(
     if given is not None and planner is not None:
         raise CommandLineError("--plan and --planner together", "a plan is an order already; give one of them")
     if workload is None and given is None:
-        raise CommandLineError("Missing argument wine|autoencoder|chain", "name a problem, or give --plan FILE")
+        raise CommandLineError(f"Missing argument {'|'.join(PROBLEMS)}", "name a problem, or give --plan FILE")
     with as_usage():
         if workload is not None:
             problem = load(workload, Settings(hidden, dims, seed, dtype))

@@ -46,7 +46,8 @@ def hessian_planned_or_read(request: Request, planner: str | None, content: byte
 
 def hessian_modes(found: "ChainHessianPlan", /) -> dict[str, "ChainHessianPlan"]:
     """Return the plans that a plan is compared with, by name."""
-    from jacchain.planning.second.chains.planner import MODES, SECOND_CHAIN_BASELINES, plan_chain_hessian
+    from jacchain.planning.names import MODES
+    from jacchain.planning.second.chains.planner import SECOND_CHAIN_BASELINES, plan_chain_hessian
 
     is_plain = not found.symmetric and found.planner not in MODES
     return {
@@ -58,14 +59,14 @@ def hessian_modes(found: "ChainHessianPlan", /) -> dict[str, "ChainHessianPlan"]
 
 def hessian_compared(request: Request, /) -> tuple[Chain, tuple["HessianRival", ...]]:
     """Return a chain with its seeds, and what every planner of its Hessian makes of it."""
-    from jacchain.planning.planner import as_chain
+    from jacchain.planning.planner import straight
     from jacchain.planning.second.chains.comparison import compare_hessian_planners
     from jacchain.planning.second.chains.elementals import seeded_twice
 
     _refuse_unused(request)
     problem = request.problem()
     with as_usage():
-        chain = seeded_twice(as_chain(problem), tangents=request.tangents, adjoints=request.adjoints)
+        chain = seeded_twice(straight(problem), tangents=request.tangents, adjoints=request.adjoints)
         return chain, compare_hessian_planners(chain, symmetric=not request.both_halves)
 
 

@@ -6,7 +6,7 @@ from jacchain.cli.command import CommandLineError, as_usage
 from jacchain.cli.output import echo, progress, styled
 from jacchain.cli.train import TrainingRequest
 from jacchain.errors import CheckError, unknown_name
-from jacchain.planning.second.planners import SECOND_PLANNERS
+from jacchain.planning.names import SECOND_NAMES
 
 if TYPE_CHECKING:
     from jacchain.workloads.wine_hessian import WineNetwork
@@ -59,9 +59,9 @@ def run_wine_hessian(
     from jacchain.workloads.wine_hessian import wine_hessian
 
     planner = asked.planner or "optimal"
-    if planner not in SECOND_PLANNERS:
+    if planner not in SECOND_NAMES:
         with as_usage():
-            unknown_name("planner", planner, SECOND_PLANNERS)
+            unknown_name("planner", planner, SECOND_NAMES)
     network = asked.network()
     with progress("running wine-hessian") as tick:
         found = wine_hessian(network, planner, check=check, tick=tick)

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacchain.algebra.structure import Dense, Diagonal, Negation
-from jacchain.errors import OptionError, SizeError
+from jacchain.errors import DtypeError, OptionError, SizeError
 from jacchain.planning.link import Link
 from jacchain.planning.node import Local, Multiply
 from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
-from jacchain.planning.second.chains.node import ChainNode, Elemental, Lift, Pull, Sum, Zero
+from jacchain.planning.second.chains.node import ChainNode, Elemental, Lift, Pull, Sum, Zero, chain_operands
 from jacchain.planning.second.chains.tensor import DENSE
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 NEW: Final = "z"
 """The letter of the axis that a product brings."""
@@ -44,25 +44,34 @@ def evaluate(plan: ChainHessianPlan, jacobians: Sequence[ArrayLike], tensors: Se
 def evaluation(plan: ChainHessianPlan, jacobians: Sequence[ArrayLike], tensors: Sequence[ArrayLike], /) -> Evaluation:
     """Return the second derivative of a chain by a plan, step by step, and count.
 
+    What no later step reads is given back, so that the arrays made here take no more than the plan's peak, but for
+    small ones within a step; those given are held by the caller. Nothing is written to them, and the tensor shares no
+    memory with them.
+
     Parameters
     ----------
     plan : ChainHessianPlan
     jacobians : sequence of array
-        For each link J_k of d_k × d_{k-1}; of a diagonal one only the diagonal is read.
+        For each link J_k of d_k × d_{k-1}, which is what the link's structure says: the identity, zero off the
+        diagonal.
     tensors : sequence of array
-        For each link F″_k of d_k × d_{k-1} × d_{k-1}; of a diagonal one only the diagonal is read, of a linear one
-        nothing. Each is symmetric in its last two axes, unless the plan is not.
+        For each link F″_k of d_k × d_{k-1} × d_{k-1}, of a diagonal one zero off the diagonal; of a linear one nothing
+        is read. Each is symmetric in its last two axes, unless the plan is not. Single precision stays.
 
     Raises
     ------
-    SizeError, OptionError
-        Arrays that do not fit the chain, or are not symmetric.
+    SizeError, OptionError, DtypeError
+        Arrays that do not fit the chain, are not what its structures say, not symmetric, or no real numbers.
     """
-    run = _Run(plan, jacobians, tensors)
-    for node in plan.nodes:
-        run.made.append(run.step(node))
-    axes = _axes(plan.nodes[-1])
-    return Evaluation(_spread(run.made[-1], axes, DENSE, _sizes(plan.nodes[-1])), run.flops)
+    run, nodes = _Run(plan, jacobians, tensors), plan.nodes
+    last = {operand: k for k, node in enumerate(nodes) for operand in chain_operands(node)}
+    for k, node in enumerate(nodes):
+        run.made[k] = run.step(node)
+        for operand in {*chain_operands(node)}:
+            if last[operand] == k:
+                del run.made[operand]
+    tensor = _spread(run.made.pop(len(nodes) - 1), _axes(nodes[-1]), DENSE, _sizes(nodes[-1]))
+    return Evaluation(tensor.copy() if isinstance(nodes[-1], Elemental) else tensor, run.flops)
 
 
 @final
@@ -78,7 +87,7 @@ class _Run:
         self.plan, self.flops = plan, 0
         self.jacobians = [_jacobian(k + 1, link, jacobians[k]) for k, link in enumerate(links)]
         self.tensors = tensors
-        self.made: list[Array] = []
+        self.made: dict[int, Array] = {}
 
     def step(self, node: ChainNode) -> Array:
         """Return the result of a node, and count its multiplications."""
@@ -91,7 +100,7 @@ class _Run:
             case Elemental(link):
                 return _tensor(link + 1, self.plan.chain.links[link], self.tensors[link], self.plan.symmetric)
             case Zero():
-                return np.zeros(_sizes(node))
+                return np.zeros(_sizes(node), np.result_type(*self.jacobians))
             case Lift(left, right):
                 return self._applied(node, nodes[left], made[left], nodes[right], made[right], 0)
             case Pull(left, right, arm):
@@ -103,7 +112,8 @@ class _Run:
     def _multiply(self, upper: ChainNode, lower: ChainNode, left: Array, right: Array) -> Array:
         one, two = upper.structure, lower.structure
         if isinstance(one, Dense) and isinstance(two, Dense):
-            return self._contract(["ab", "bc"], [left, right], "ac", mirrored=False)
+            self.flops += left.size * right.shape[1]
+            return left @ right
         if isinstance(one, Dense):
             return left * right if left.ndim == right.ndim == 0 else self._scaled(left, right, "ab,b->ab")
         if isinstance(two, Dense):
@@ -130,20 +140,49 @@ class _Run:
         result = axes[:axis] + NEW + axes[axis + 1 :]
         matrix = NEW + axes[axis] if axis == 0 else axes[axis] + NEW
         assert _named(result) == predicted, "the structure is the one that was planned"
+        if axes == DENSE:
+            return self._pushed(jacobian, tensor, axis, mirrored=is_half)
         return self._contract([matrix, _letters(axes)], [jacobian, tensor], _letters(result), mirrored=is_half)
+
+    def _pushed(self, jacobian: Array, tensor: Array, axis: int, *, mirrored: bool) -> Array:
+        """Return a dense tensor with one of its axes multiplied by a dense Jacobian, without copies of either."""
+        by = jacobian if axis == 0 else jacobian.T
+        if not mirrored:
+            self.flops += by.shape[0] * tensor.size
+            match axis:
+                case 0:
+                    return (by @ tensor.reshape(len(tensor), -1)).reshape(len(by), *tensor.shape[1:])
+                case 1:
+                    return np.asarray(np.matmul(by, tensor))
+                case _:
+                    return np.asarray(np.matmul(tensor, jacobian))
+        shape = [*tensor.shape]
+        shape[axis] = len(by)
+        found = np.empty(shape, np.result_type(jacobian, tensor))
+        for b in range(shape[1]):
+            match axis:
+                case 0:
+                    row = by @ tensor[:, b, b:]
+                case 1:
+                    row = np.matmul(by[b], tensor[:, :, b:])
+                case _:
+                    row = tensor[:, b] @ jacobian[:, b:]
+            found[:, b, b:] = found[:, b:, b] = row
+            self.flops += row.size * tensor.shape[axis]
+        return found
 
     def _contract(self, inputs: list[str], arrays: list[Array], output: str, *, mirrored: bool) -> Array:
         """Return a sum of products over all letters that are not in the output, counting one for each product."""
         sizes = {letter: size for of, array in zip(inputs, arrays, strict=True) for letter, size in _pairs(of, array)}
         if not mirrored:
             self.flops += prod(sizes.values())
-            return np.asarray(np.einsum(f"{','.join(inputs)}->{output}", *arrays, optimize=True))
-        found = np.empty([sizes[letter] for letter in output])
+            return np.asarray(np.einsum(f"{','.join(inputs)}->{output}", *arrays))
+        found = np.empty([sizes[letter] for letter in output], np.result_type(*arrays))
         rest = prod(size for letter, size in sizes.items() if letter not in output[1:])
         for b in range(sizes[output[1]]):
             cut = {output[1]: slice(b, b + 1), output[2]: slice(b, None)}
             parts = [array[_index(of, cut)] for of, array in zip(inputs, arrays, strict=True)]
-            row = np.einsum(f"{','.join(inputs)}->{output}", *parts, optimize=True)[:, 0]
+            row = np.einsum(f"{','.join(inputs)}->{output}", *parts)[:, 0]
             found[:, b, b:] = found[:, b:, b] = row
             self.flops += rest * row.shape[1]
         return found
@@ -187,33 +226,54 @@ def _spread(array: Array, axes: str, wanted: str, sizes: tuple[int, int, int]) -
     """Return an array in the storage of axes that hold more."""
     if axes == wanted:
         return array
-    found = np.zeros(sizes)
+    found = np.zeros(sizes, array.dtype)
     np.einsum(f"{axes}->{_letters(axes)}", found)[...] = array  # a view of the entries that may not be zero
     return np.asarray(np.einsum(f"{wanted}->{_letters(wanted)}", found))
 
 
 def _jacobian(number: int, link: Link, given: ArrayLike) -> Array:
     """Return the local Jacobian of a link as it is stored: a matrix, its diagonal, or a sign."""
-    array, shape = np.asarray(given, np.float64), (link.outputs, link.inputs)
-    if array.shape != shape:
-        raise SizeError(f"the Jacobian of link {number} has shape {array.shape}", f"give an array of shape {shape}")
-    match link.local:
-        case Dense():
-            return array
-        case Diagonal():
-            return np.diagonal(array)
-        case structure:
-            return np.asarray(-1.0 if isinstance(structure, Negation) else 1.0)
+    array = _numbers(f"the Jacobian of link {number}", given, (link.outputs, link.inputs))
+    if isinstance(link.local, Dense):
+        return array
+    diagonal = np.diagonal(array)
+    sign = np.asarray(-1.0 if isinstance(link.local, Negation) else 1.0, array.dtype)
+    is_unit = not isinstance(link.local, Diagonal)
+    if np.count_nonzero(array) != np.count_nonzero(diagonal) or (is_unit and (diagonal != sign).any()):
+        raise OptionError(
+            f"the Jacobian of link {number} is not {link.local}",
+            "give the one that the plan's link has, or plan the link as dense",
+        )
+    return sign if is_unit else diagonal
 
 
 def _tensor(number: int, link: Link, given: ArrayLike, symmetric: bool) -> Array:
     """Return the second derivative of a link as it is stored."""
-    array, shape = np.asarray(given, np.float64), (link.outputs, link.inputs, link.inputs)
-    if array.shape != shape:
-        raise SizeError(f"the tensor of link {number} has shape {array.shape}", f"give an array of shape {shape}")
-    if symmetric and not np.array_equal(array, array.swapaxes(1, 2), equal_nan=True):
+    array = _numbers(f"the tensor of link {number}", given, (link.outputs, link.inputs, link.inputs))
+    if symmetric and not all(np.array_equal(matrix, matrix.T, equal_nan=True) for matrix in array):
         raise OptionError(
             f"the tensor of link {number} is not symmetric in its last two axes",
             "give a symmetric one, or plan with symmetric=False",
         )
-    return array if isinstance(link.local, Dense) else np.asarray(np.einsum("aaa->a", array))
+    if isinstance(link.local, Dense):
+        return array
+    diagonal = np.asarray(np.einsum("aaa->a", array))
+    if np.count_nonzero(array) != np.count_nonzero(diagonal):
+        raise OptionError(
+            f"the tensor of link {number} is not zero off its diagonal, as the link's {link.local} Jacobian says",
+            "give the second derivative of an elementwise map, or plan the link as dense",
+        )
+    return diagonal
+
+
+def _numbers(what: str, given: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return an array of real numbers, single precision as it is and whole numbers as floating ones."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        raise SizeError(f"{what} is no array", f"give an array of shape {shape}") from None
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{what} has dtype {array.dtype}", "give real numbers, float32 or float64")
+    if array.shape != shape:
+        raise SizeError(f"{what} has shape {array.shape}", f"give an array of shape {shape}")
+    return array if array.dtype == np.float32 else np.asarray(array, np.float64)

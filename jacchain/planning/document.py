@@ -26,6 +26,18 @@ from jacchain.planning.link import Link, as_size
 
 CHAIN_SCHEMA = "jacchain.chain/v1"
 
+_EXPLAINED = "jacchain explain FILE reads this one"
+
+KINDS = {
+    "jacchain.chain/v1": ("a chain", "jacchain plan FILE plans this one"),
+    "jacchain.graph/v1": ("a graph", "jacchain plan FILE plans this one"),
+    "jacchain.plan/v1": ("the plan of a chain", f"{_EXPLAINED}, and jacchain run --plan FILE runs it"),
+    "jacchain.graph-plan/v1": ("the plan of a graph", _EXPLAINED),
+    "jacchain.hessian-plan/v1": ("the plan of a chain's Hessian", _EXPLAINED),
+    "jacchain.ladder-plan/v1": ("the plan of a function's Hessian", "no command reads this one"),
+}
+"""What documents are, by their schemas, and what reads them."""
+
 TYPES = ("kronecker", "kronecker-pattern", "block-diagonal", "sparse")
 
 Factor = int | tuple[int, int]
@@ -150,9 +162,12 @@ def expect_schema(raw: Any, schema: str, source: str) -> None:
     """Refuse a document of another schema."""
     if not isinstance(raw, dict):
         raise FileError(f"{source} holds a {type(raw).__name__}, not an object", f'write {{"schema": "{schema}", …}}')
-    if raw.get("schema") != schema:
-        stated = f"is of schema {raw['schema']!r}" if "schema" in raw else "states no schema"
-        raise FileError(f"{source} {stated}", f"expected {schema!r}")
+    found = raw.get("schema")
+    if found != schema:
+        stated = f"is of schema {found!r}" if "schema" in raw else "states no schema"
+        kind, reader = KINDS.get(str(found), (None, None))
+        said = "" if kind is None else f", {kind}"
+        raise FileError(f"{source} {stated}{said}", f"expected {schema!r}{'' if reader is None else f'; {reader}'}")
 
 
 def expect_types(raw: dict[str, Any], where: str, source: str) -> None:

@@ -7,6 +7,7 @@ from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense
 from jacchain.errors import InfeasibleError
 from jacchain.planning.graph import Chain
+from jacchain.planning.link import accumulation_cost
 from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
 
 K = TypeVar("K", bound=Hashable)
@@ -26,14 +27,7 @@ class Step(NamedTuple, Generic[K]):
 
 def mode_cost(chain: Chain, link: int, mode: Mode, /) -> int | None:
     """Return what accumulating a link costs in one mode; None where the link does not offer it."""
-    found = chain.links[link]
-    match mode:
-        case "given":
-            return (found.accumulate_cost or 0) if found.is_explicit else None
-        case "tangent":
-            return None if found.tangent_cost is None else found.inputs * found.tangent_cost
-        case "adjoint":
-            return None if found.adjoint_cost is None else found.outputs * found.adjoint_cost
+    return accumulation_cost(chain.links[link], mode)
 
 
 def cheapest_cost(chain: Chain, link: int, /) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from operator import index
-from typing import final
+from typing import Literal, final
 
 from jacchain.algebra.structure import STRUCTURES, Dense, Diagonal, Identity, Negation, Structure
 from jacchain.errors import OptionError, SizeError, unknown_name
@@ -151,6 +151,23 @@ class Link:
         if self.structure is None or isinstance(self.structure, str):
             return Dense(self.outputs, self.inputs)
         return self.structure
+
+
+def accumulation_cost(link: Link, mode: Literal["given", "tangent", "adjoint"], /) -> int | None:
+    """Return what a link's local Jacobian costs in one mode; None where the link does not offer it.
+
+    Examples
+    --------
+    >>> accumulation_cost(Link(3, 2, tangent_cost=5), "tangent"), accumulation_cost(Link(3, 2), "adjoint")
+    (15, None)
+    """
+    match mode:
+        case "given":
+            return (link.accumulate_cost or 0) if link.is_explicit else None
+        case "tangent":
+            return None if link.tangent_cost is None else link.inputs * link.tangent_cost
+        case "adjoint":
+            return None if link.adjoint_cost is None else link.outputs * link.adjoint_cost
 
 
 def _named(name: str, inputs: int, outputs: int) -> Structure:

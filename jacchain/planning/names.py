@@ -16,6 +16,7 @@ SECOND_NAMES: Final = (*MODES, "edge_pushing", "greedy", "search", "optimal", "e
 """The planners of the Hessian of a function."""
 
 IN_WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    {name: name.replace("_", " ") for name in (*MODES, "edge_pushing")} | {"waist": "bracketing at the narrowest vertices"}
+    {name: name.replace("_", " ") for name in (*MODES, "edge_pushing")}
+    | {"waist": "bracketing at the narrowest vertices"}
 )
 """What the textbook orders are called in a sentence."""

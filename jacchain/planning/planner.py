@@ -18,6 +18,7 @@ from jacchain.planning.graph import Chain, Graph, chain_of_sizes, path, seeded
 from jacchain.planning.limits import as_bytes, as_limit, under_tape_limit
 from jacchain.planning.link import as_size
 from jacchain.planning.lower_bound import lower_bound
+from jacchain.planning.names import SECOND_CHAIN_NAMES
 from jacchain.planning.optimal import is_exact, optimal
 from jacchain.planning.plan import Baseline, Baselines, Plan
 from jacchain.planning.preaccumulate import preaccumulate
@@ -191,12 +192,15 @@ def plan(
     (6240, 8736)
     """
     own: dict[str, object] = {"workers": workers, "chunk_size": chunk_size}
+    if not isinstance(symmetric, bool):
+        raise OptionError(f"symmetric is {symmetric!r}", "give True or False")
     if _is_second(order):
         own |= {"tape_limit": tape_limit, "memory": memory, "seconds": None if seconds == 1.0 else seconds}
         own |= {"seed": seed or None, "unit_free": unit_free or None}
         _refuse(own, "a plan of order 2 has no use for it")
-        return _second(as_chain(problem), planner, tangents, adjoints, symmetric, as_size(itemsize, "itemsize"))
-    _refuse({"symmetric": None if symmetric is True else symmetric}, "it is for plans of order 2")
+        return _second(straight(problem), planner, tangents, adjoints, symmetric, as_size(itemsize, "itemsize"))
+    _refuse({"symmetric": None if symmetric else symmetric}, "it is for plans of order 2")
+    _refuse_second(planner)
     as_seconds(seconds), as_seed(seed)
     if not isinstance(unit_free, bool):
         raise OptionError(f"unit_free is {unit_free!r}", "give True or False")
@@ -226,7 +230,7 @@ def plan(
 
 def _is_second(order: object) -> bool:
     """Whether a plan of order 2 is asked for."""
-    if isinstance(order, bool) or order not in (1, 2):
+    if not isinstance(order, int) or isinstance(order, bool) or order not in (1, 2):
         raise OptionError(f"order is {order!r}", "give 1 for Jacobians, or 2 for the Hessian of a chain")
     return order == 2
 
@@ -244,8 +248,33 @@ def _second(
     from jacchain.planning.second.chains.elementals import seeded_twice
     from jacchain.planning.second.chains.planner import plan_chain_hessian
 
+    name = "optimal" if planner is None else planner
+    if name not in SECOND_CHAIN_NAMES and name in (*PLANNERS, *GRAPH_PLANNERS):
+        raise OptionError(
+            f"unknown planner of order 2 {name!r}",
+            f"it plans order 1: leave out order, or --order, or take one of {', '.join(SECOND_CHAIN_NAMES)}",
+        )
     whole = seeded_twice(chain, tangents=tangents, adjoints=adjoints)
-    return plan_chain_hessian(whole, planner=planner or "optimal", symmetric=symmetric, itemsize=itemsize)
+    return plan_chain_hessian(whole, planner=name, symmetric=symmetric, itemsize=itemsize)
+
+
+def _refuse_second(planner: object) -> None:
+    """Raise the error of a planner that plans second derivatives only."""
+    if planner in SECOND_CHAIN_NAMES and planner not in (*PLANNERS, *GRAPH_PLANNERS):
+        raise OptionError(
+            f"unknown planner of order 1 {planner!r}",
+            "it plans order 2, the Hessian of a chain: give order=2, or --order 2 on the command line",
+        )
+
+
+def straight(problem: Chain | Graph | Iterable[int], /) -> Chain:
+    """Return the chain whose Hessian is to be planned."""
+    if isinstance(problem, Graph) and not is_path(problem):
+        raise OptionError(
+            "order is 2 for a graph that is no path",
+            "order 2 plans chains; jacchain.hessian plans the Hessian of a function, whatever its graph",
+        )
+    return as_chain(problem)
 
 
 def _is_chain(graph: Graph, planner: str | None) -> bool:

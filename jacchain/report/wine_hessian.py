@@ -39,8 +39,9 @@ def hessian_text(found: "WineHessian", /) -> str:
         field("peak", bytes_text(plan.peak)),
         "",
         *table(rows),
+        *(f"\n{field(lap.planner, lap.obstacle, indent=22)}" for lap in found.laps if lap.obstacle),
         "",
-        field("counted", f"{count_text(found.counted)} multiplications"),
+        field("counted", _counted(found)),
         field("spectrum", _spectrum(found)),
         field("symmetric", "to the last bit" if found.is_symmetric else "NO"),
     ]
@@ -50,6 +51,15 @@ def hessian_text(found: "WineHessian", /) -> str:
 def _network(network: "WineNetwork") -> str:
     wines, inputs = network.features.shape
     return f"{inputs}-{network.hidden}-1 with tanh and without biases, {wines} wines, {network.point.dtype}"
+
+
+def _counted(found: "WineHessian") -> str:
+    """Return what one call multiplied, and why that may be less than was planned."""
+    said = f"{count_text(found.counted)} multiplications"
+    if found.counted == found.plan.flops:
+        return said
+    why = "what is constant is multiplied once and kept, and some symmetric products have a cheaper way"
+    return f"{said} in one call, fewer than planned: {why}" if found.counted < found.plan.flops else said
 
 
 def _spectrum(found: "WineHessian") -> str:
@@ -70,7 +80,10 @@ def hessian_to_json(found: "WineHessian", /) -> str:
         "counted": found.counted,
         "peak": plan.peak,
         "reason": plan.reason,
-        "planners": {lap.planner: {"flops": lap.flops, "milliseconds": lap.milliseconds} for lap in found.laps},
+        "planners": {
+            lap.planner: {"flops": lap.flops, "milliseconds": lap.milliseconds, "obstacle": lap.obstacle}
+            for lap in found.laps
+        },
         "eigenvalues": [float(found.eigenvalues[0]), float(found.eigenvalues[-1])],
         "symmetric": found.is_symmetric,
         "check": None if difference is None else {**difference._asdict(), "agrees": difference.agrees},

@@ -14,6 +14,7 @@ from jacchain.derivatives import gradient
 from jacchain.errors import InfeasibleError, OptionError, unknown_name
 from jacchain.hessians import hessian
 from jacchain.planning.link import as_size
+from jacchain.planning.names import MODES
 from jacchain.planning.second.planners import SECOND_PLANNERS
 from jacchain.workloads.differences import Difference, compare
 from jacchain.workloads.losses import mean_squared_error
@@ -23,8 +24,6 @@ from jacchain.workloads.wine import wine_data
 if TYPE_CHECKING:
     from jacchain.functions.second.hessian import Hessian
     from jacchain.planning.second.hessian_plan import HessianPlan
-
-TEXTBOOK: Final = ("forward_over_forward", "forward_over_reverse", "reverse_over_forward", "reverse_over_reverse")
 
 BATCH_SECONDS: Final = 0.005
 """Calls that are shorter are timed several at once."""
@@ -107,11 +106,12 @@ def wine_network(hidden: int = 16, *, seed: int = 0, dtype: Dtype = "float64") -
 
 
 class HessianLap(NamedTuple):
-    """A planner's Hessian: what it multiplies, and the median time of a call; None where it has no order."""
+    """A planner's Hessian: what it multiplies, and the median time of a call; None where it has no order, and why."""
 
     planner: str
     flops: int | None
     milliseconds: float | None
+    obstacle: str | None = None
 
 
 class WineHessian(NamedTuple):
@@ -148,7 +148,7 @@ def wine_hessian(
     planner: str = "optimal",
     /,
     *,
-    rivals: Sequence[str] = (*TEXTBOOK, "edge_pushing"),
+    rivals: Sequence[str] = (*MODES, "edge_pushing"),
     check: bool = False,
     seconds: float = 1.0,
     tick: Callable[[], None] = lambda: None,
@@ -187,26 +187,30 @@ def wine_hessian(
     point = network.point
     made = {name: hessian(network.loss, planner=name) for name in dict.fromkeys([planner, *rivals])}
     plan = made[planner].plan(point)
-    flops = {name: _flops(one, point) for name, one in made.items()}
-    times = _times({name: made[name] for name, known in flops.items() if known is not None}, point, seconds, tick)
+    costs = {name: _cost(one, point) for name, one in made.items()}
+    times = _times({name: made[name] for name, cost in costs.items() if isinstance(cost, int)}, point, seconds, tick)
     found = made[planner](point)
     difference = compare(gradient(network.loss), point, found) if check else None
     return WineHessian(
         network,
         plan,
         made[planner].count(point).multiplications,
-        tuple(HessianLap(name, known, times.get(name)) for name, known in flops.items()),
+        tuple(
+            HessianLap(name, cost, times[name]) if isinstance(cost, int) else HessianLap(name, None, None, cost)
+            for name, cost in costs.items()
+        ),
         np.linalg.eigvalsh(found),
         bool(np.array_equal(found, found.T)),
         difference,
     )
 
 
-def _flops(derivative: "Hessian", point: Array) -> int | None:
+def _cost(derivative: "Hessian", point: Array) -> int | str:
+    """Return what a planner's order multiplies, or why it has none."""
     try:
         return derivative.plan(point).flops
-    except InfeasibleError:
-        return None
+    except InfeasibleError as error:
+        return error.what
 
 
 def _times(

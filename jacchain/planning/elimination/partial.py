@@ -7,7 +7,7 @@ from jacchain.algebra.structure import Dense, Structure
 from jacchain.planning.draft import MODES
 from jacchain.planning.elimination.problem import UNIT, Problem
 from jacchain.planning.elimination.structures import OPEN, PASSED
-from jacchain.planning.link import Link
+from jacchain.planning.link import accumulation_cost
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Mode, Multiply, Tangent
 
 Step = type[Local] | type[Multiply] | type[Tangent] | type[Adjoint] | type[Add]
@@ -55,21 +55,11 @@ def formed(problem: Problem, partial: Partial, /) -> Partial:
 def accumulated(problem: Problem, link: int, mode: Mode, /) -> Partial | None:
     """Return a link's local Jacobian, accumulated in one mode; None where the link does not offer it."""
     found = problem.links[link]
-    cost = _mode_cost(found, mode)
+    cost = accumulation_cost(found, mode)
     if cost is None:
         return None
     structure: Structure = found.local if mode == "given" else Dense(found.outputs, found.inputs)
     return Partial(problem.structures.number(structure), Local, link=link, mode=mode, flops=cost)
-
-
-def _mode_cost(link: Link, mode: Mode) -> int | None:
-    match mode:
-        case "given":
-            return (link.accumulate_cost or 0) if link.is_explicit else None
-        case "tangent":
-            return None if link.tangent_cost is None else link.inputs * link.tangent_cost
-        case "adjoint":
-            return None if link.adjoint_cost is None else link.outputs * link.adjoint_cost
 
 
 def times(problem: Problem, left: Partial, right: Partial, /) -> Partial | None:

@@ -2,16 +2,8 @@
 
 from collections.abc import Mapping
 
+from jacchain.planning.names import IN_WORDS
 from jacchain.planning.second.outcome import SecondOutcome
-
-BASELINES = {
-    "forward_over_forward": "forward over forward",
-    "forward_over_reverse": "forward over reverse",
-    "reverse_over_forward": "reverse over forward",
-    "reverse_over_reverse": "reverse over reverse",
-    "edge_pushing": "edge pushing",
-}
-"""What the textbook modes are called in a sentence."""
 
 
 def hessian_reason(planner: str, found: SecondOutcome, costs: Mapping[str, int | None], /) -> str:
@@ -24,14 +16,14 @@ def hessian_reason(planner: str, found: SecondOutcome, costs: Mapping[str, int |
     """
     if all(root is None for root in found.roots):
         return "nothing bends: the Hessian is zero"
-    if planner in BASELINES:
-        return f"{BASELINES[planner]}, as asked for; 'optimal' may be cheaper"
+    if planner in IN_WORDS:
+        return f"{IN_WORDS[planner]}, as asked for; 'optimal' may be cheaper"
     sure = "; no order of vertices is cheaper" if found.is_least else ""
     known = {name: flops for name, flops in costs.items() if flops is not None}
     if not known:
         return "it was asked for, and was compared with no other"
     least = min(known.values())
-    best = next(BASELINES[name] for name, flops in known.items() if flops == least)
+    best = next(IN_WORDS[name] for name, flops in known.items() if flops == least)
     if found.flops > least:
         return f"it was asked for; {best} takes {100 * (found.flops - least) / found.flops:.3g} % fewer multiplications"
     if found.flops == least:

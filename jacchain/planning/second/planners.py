@@ -6,6 +6,7 @@ from typing import Final
 
 from jacchain.errors import InfeasibleError
 from jacchain.planning.elimination.planners import Effort
+from jacchain.planning.names import MODES
 from jacchain.planning.second.exact import cheapest_order, every_order
 from jacchain.planning.second.modes import forward_over_reverse, reverse_over_forward, reverse_over_reverse
 from jacchain.planning.second.nested_forward import forward_over_forward
@@ -127,11 +128,5 @@ Forward over forward is for ladders whose vertices are one number each, and rais
 pushes a tensor of d × d_0 × d_0 through a vertex of d numbers, which products of matrices do not express.
 """
 
-SECOND_BASELINES: Final = (
-    "forward_over_forward",
-    "forward_over_reverse",
-    "reverse_over_forward",
-    "reverse_over_reverse",
-    "edge_pushing",
-)
+SECOND_BASELINES: Final = (*MODES, "edge_pushing")
 """The planners that every plan of a Hessian is compared with."""

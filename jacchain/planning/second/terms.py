@@ -8,7 +8,7 @@ from jacchain.algebra.structure import Dense, Diagonal, Identity, Negation, Stru
 from jacchain.algebra.symmetric import congruence, half_cost
 from jacchain.planning.draft import MODES
 from jacchain.planning.elimination.structures import LARGE, OPEN, Structures
-from jacchain.planning.link import Link
+from jacchain.planning.link import Link, accumulation_cost
 from jacchain.planning.node import (
     Add,
     Adjoint,
@@ -132,7 +132,7 @@ class Terms:
             return term
         edge = self.terms[term].left
         link = self.links[edge]
-        costs = [(cost, mode) for mode in MODES if (cost := _accumulation(link, mode)) is not None]
+        costs = [(cost, mode) for mode in MODES if (cost := accumulation_cost(link, mode)) is not None]
         cost, mode = min(costs, key=lambda pair: pair[0])
         structure = link.local if mode == "given" else Dense(link.outputs, link.inputs)
         return self._leaf((Local, edge, NONE, mode), structure, flops=cost)
@@ -338,14 +338,3 @@ def operands(term: Term, /) -> tuple[int, ...]:
 
 def _is_number(kind: Structure | None) -> bool:
     return kind is not None and kind.rows == 1 == kind.columns
-
-
-def _accumulation(link: Link, mode: Mode) -> int | None:
-    """Return what a link's local Jacobian costs in one mode; None where the link does not offer it."""
-    match mode:
-        case "given":
-            return (link.accumulate_cost or 0) if link.is_explicit else None
-        case "tangent":
-            return None if link.tangent_cost is None else link.inputs * link.tangent_cost
-        case "adjoint":
-            return None if link.adjoint_cost is None else link.outputs * link.adjoint_cost

@@ -25,7 +25,7 @@ def hessian_text(plan: ChainHessianPlan, /) -> str:
     order     J2 H1 + H2[J1, J1]
     because   forward over forward is as cheap as any order found; no order of sums
               of neighbouring terms is cheaper
-    peak      792 B
+    peak      792 B, with given derivatives while they are read
     <BLANKLINE>
     planner                multiplications   ratio
     optimal                             99    1.00
@@ -57,7 +57,7 @@ def hessian_head(plan: ChainHessianPlan, /) -> list[str]:
 
 def hessian_facts(plan: ChainHessianPlan, /) -> list[str]:
     """Return what a plan holds, and how far it can be from the best."""
-    lines = [field("peak", bytes_text(plan.peak))]
+    lines = [field("peak", f"{bytes_text(plan.peak)}, with given derivatives while they are read")]
     if plan.lower_bound and plan.lower_bound < plan.flops:
         gap = share_text(plan.flops - plan.lower_bound, plan.lower_bound)
         lines.append(

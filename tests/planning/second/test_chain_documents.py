@@ -51,9 +51,14 @@ STEPS = json.loads(jc.plan([3, 4, 2], order=2).to_json())["steps"]
         ({"schema": "jacchain.plan/v1"}, "is of schema"),
         ({"planner": "magic"}, "unknown planner 'magic'"),
         ({"flops": 1}, "states 1 multiplications"),
-        ({"symmetric": False}, "multiplications"),
+        ({"symmetric": False}, "baselines: edge_pushing of 192"),
         ({"lower_bound": 10**9}, "lower bound of 1000000000"),
         ({"baselines": {"magic": {"flops": 3}}}, "magic of 3"),
+        ({"baselines": {}}, "baselines: some are missing"),
+        ({"baselines": {"waist": {"flops": 1}}}, "baselines: waist of 1"),
+        ({"planner": "waist"}, "lower bound"),
+        ({"planner": "forward_over_forward", "lower_bound": 0}, "not those of the planner 'forward_over_forward'"),
+        ({"planner": "magic"}, "unknown planner"),
         ({"bracketing": "J1"}, "steps or bracketing"),
         ({"steps": STEPS[:-1]}, "not the whole tensor"),
         ({"steps": []}, "not the whole tensor"),
@@ -68,6 +73,28 @@ STEPS = json.loads(jc.plan([3, 4, 2], order=2).to_json())["steps"]
 def test_wrong_documents_are_refused(changes, words):
     with pytest.raises(FileError, match=words):
         ChainHessianPlan.from_json(spoiled(**changes))
+
+
+def test_a_bound_above_the_cheapest_order_is_refused_and_the_reason_is_made_anew():
+    plan = jc.plan([3, 4, 2, 5], order=2, planner="exhaustive", symmetric=False)
+    dearer = json.loads(jc.plan([3, 4, 2, 5], order=2, planner="edge_pushing", symmetric=False).to_json())
+    assert dearer["flops"] > plan.flops
+    with pytest.raises(FileError, match="a lower bound of"):
+        ChainHessianPlan.from_json(json.dumps(dearer | {"planner": "optimal", "lower_bound": dearer["flops"]}))
+    document = json.loads(plan.to_json())
+    assert ChainHessianPlan.from_json(json.dumps(document | {"reason": "magic"})) == plan
+
+
+@pytest.mark.parametrize("known", ["chain/v1", "graph/v1", "plan/v1", "graph-plan/v1", "ladder-plan/v1"])
+def test_a_document_of_another_known_schema_is_named(known):
+    with pytest.raises(FileError, match=rf"is of schema 'jacchain.{known}', (the plan of )?a "):
+        ChainHessianPlan.from_json(json.dumps({"schema": f"jacchain.{known}"}))
+
+
+def test_an_unknown_version_is_not_said_to_be_readable():
+    with pytest.raises(FileError) as found:
+        ChainHessianPlan.from_json('{"schema": "jacchain.hessian-plan/v2"}')
+    assert found.value.cure == "expected 'jacchain.hessian-plan/v1'"
 
 
 def test_planning_second_order_on_sizes_needs_no_arrays():

@@ -1,6 +1,9 @@
 """Hessians of chains: against recorded optima, against every order, against formulas, and against their dense twins."""
 
 import json
+import re
+import tracemalloc
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise, product
 from math import inf
@@ -15,20 +18,23 @@ from strategies import BentChain, bent_chains
 import jacchain as jc
 from jacchain.algebra.product import product as algebra_product
 from jacchain.algebra.structure import BlockDiagonal
-from jacchain.errors import InfeasibleError, OptionError, SizeError
+from jacchain.errors import DtypeError, InfeasibleError, OptionError, SizeError
 from jacchain.execution.tensors import evaluate, evaluation
 from jacchain.planning.graph import Chain, Edge, Graph, chain_of_sizes
 from jacchain.planning.link import Link
-from jacchain.planning.node import Local
+from jacchain.planning.names import IN_WORDS, MODES, SECOND_CHAIN_NAMES, SECOND_NAMES
+from jacchain.planning.node import Local, Multiply
+from jacchain.planning.second.chains.bracketing import bracketing
 from jacchain.planning.second.chains.branch import proven
 from jacchain.planning.second.chains.comparison import compare_hessian_planners
 from jacchain.planning.second.chains.elementals import Elementals
 from jacchain.planning.second.chains.exhaustive import MOST
-from jacchain.planning.second.chains.node import Elemental, Zero
-from jacchain.planning.second.chains.planner import MODES, SECOND_CHAIN_PLANNERS
+from jacchain.planning.second.chains.node import Elemental, Lift, Pull, Sum, Zero
+from jacchain.planning.second.chains.planner import SECOND_CHAIN_PLANNERS
 from jacchain.planning.second.chains.sharing import Products, rounds, solve
 from jacchain.planning.second.chains.storage import held_numbers, numbers
 from jacchain.planning.second.chains.table import Table
+from jacchain.planning.second.planners import SECOND_PLANNERS
 
 CASES = json.loads((Path(__file__).parents[2] / "reference" / "hessian.json").read_text())["cases"]
 
@@ -215,6 +221,52 @@ def test_seeds_are_linear_links_at_the_ends(bent, columns, rows):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@settings(max_examples=40)
+@given(bent_chains(), st.booleans())
+def test_results_share_no_memory_with_what_is_given_and_stay_in_single_precision(bent, single):
+    given_ = [*bent.jacobians, *bent.tensors]
+    arrays = [array.astype(np.float32) if single else array for array in given_]
+    n = len(bent.chain)
+    found = evaluate(jc.plan(bent.chain, order=2), arrays[:n], arrays[n:])
+    assert found.dtype == (np.float32 if single else np.float64)
+    assert not any(np.shares_memory(found, array) for array in arrays)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("sizes", [[40, 60, 50, 30], [60] * 5, [10, 60, 60, 60, 60, 4], [100] * 3])
+def test_a_run_holds_no_more_than_the_peak_and_a_slice(sizes, symmetric):
+    plan = jc.plan(sizes, order=2, symmetric=symmetric)
+    jacobians = [np.ones((b, a)) for a, b in pairwise(sizes)]
+    tensors = [np.ones((b, a, a)) for a, b in pairwise(sizes)]
+    tracemalloc.start()
+    evaluate(plan, jacobians, tensors)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held <= plan.peak + 8 * max(sizes) ** 2 + 2**13
+
+
+IDENTITY = Chain([Link(2, 2, structure="identity"), Link(2, 1)])
+DIAGONAL = Chain([Link(2, 2, structure="diagonal"), Link(2, 1)])
+
+
+@pytest.mark.parametrize(
+    ("chain", "jacobian", "tensor", "error", "words"),
+    [
+        (IDENTITY, 7 * np.eye(2), None, OptionError, "Jacobian of link 1 is not identity"),
+        (IDENTITY, np.ones((2, 2)), None, OptionError, "Jacobian of link 1 is not identity"),
+        (DIAGONAL, np.ones((2, 2)), np.zeros((2, 2, 2)), OptionError, "Jacobian of link 1 is not diagonal"),
+        (DIAGONAL, np.eye(2), np.ones((2, 2, 2)), OptionError, "tensor of link 1 is not zero off"),
+        (DIAGONAL, np.eye(2) * 1j, np.zeros((2, 2, 2)), DtypeError, "Jacobian of link 1 has dtype complex128"),
+        (DIAGONAL, np.eye(2), None, DtypeError, "tensor of link 1 has dtype object"),
+        (DIAGONAL, "x", np.zeros((2, 2, 2)), DtypeError, "Jacobian of link 1 has dtype <U1"),
+        (DIAGONAL, [[1.0], [1.0, 2.0]], np.zeros((2, 2, 2)), SizeError, "Jacobian of link 1 is no array"),
+    ],
+)
+def test_arrays_that_are_not_what_the_chain_says_are_refused(chain, jacobian, tensor, error, words):
+    with pytest.raises(error, match=words):
+        evaluate(jc.plan(chain, order=2), [jacobian, np.ones((1, 2))], [tensor, np.ones((1, 2, 2))])
+
+
 def test_linear_chains_have_a_zero_tensor():
     chain = Chain([Link(3, 2, linear=True), Link(2, 2, structure="negation")])
     for name in SECOND_CHAIN_PLANNERS:
@@ -268,6 +320,63 @@ def test_chains_of_thousands_of_links_are_answered():
     assert plan.flops == min(baseline.flops for baseline in plan.baselines.values())
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("kind", ["waist", "random"])
+def test_beyond_a_hundred_links_too_no_bracketing_is_cheaper(kind, symmetric):
+    random = np.random.default_rng(9)
+    sizes = [abs(k - 50) + 2 for k in range(102)] if kind == "waist" else random.integers(1, 31, 121).tolist()
+    plan = jc.plan(sizes, order=2, symmetric=symmetric)
+    assert plan.flops <= _bracketed(sizes)
+    assert plan.flops == sum(node.flops for node in plan.nodes)
+
+
+def _bracketed(d: list[int]) -> int:
+    """The field's dynamic program: products of Jacobians are charged every time they are read."""
+    n = len(d) - 1
+    first: dict = {(k + 1, k): 0 for k in range(n)}
+    second = dict(first)
+    for j, i in ((i + length, i) for length in range(2, n + 1) for i in range(n - length + 1)):
+        ks = range(i + 1, j)
+        first[j, i] = min(first[j, k] + first[k, i] + d[j] * d[k] * d[i] for k in ks)
+        made = (first[j, k] + second[k, i] + second[j, k] + first[k, i] for k in ks)
+        second[j, i] = min(c + d[j] * d[k] * d[i] * (2 * d[i] + d[k]) for c, k in zip(made, ks, strict=True))
+    return second[n, 0]
+
+
+@settings(max_examples=40)
+@given(bent_chains(), st.booleans())
+def test_brackets_of_long_chains_are_those_of_short_ones(bent, symmetric):
+    elementals = Elementals(bent.chain, symmetric=symmetric)
+    found = bracketing(elementals)
+    table = Table(elementals, (), every=False)
+    if elementals.is_dense and found.flops:
+        cost, _ = solve(table, Products(table).charges())
+        assert found.flops <= cost
+    assert found.flops == sum(node.flops for node in found.nodes)
+    plan = jc.plan(bent.chain, order=2, symmetric=symmetric)
+    plan = replace(plan, nodes=found.nodes, flops=found.flops)
+    made = evaluation(plan, bent.jacobians, bent.tensors)
+    np.testing.assert_allclose(made.tensor, bent.twin, rtol=1e-10, atol=1e-10)
+    assert made.flops == found.flops
+
+
+@pytest.mark.parametrize("planner", SECOND_CHAIN_PLANNERS)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_costs_of_unimaginable_sizes_are_exact_too(planner, symmetric):
+    huge = 10**77
+    for sizes in ([huge] * 4, [huge**4, 3, huge**3, 7, huge**5]):
+        plan = jc.plan(sizes, order=2, planner=planner, symmetric=symmetric)
+        assert plan.flops == sum(node.flops for node in plan.nodes)
+        assert str(plan)
+
+
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=9))
+def test_of_textbook_orders_as_cheap_none_holds_less(sizes):
+    plan = jc.plan(sizes, order=2)
+    rivals = [jc.plan(sizes, order=2, planner=name) for name in ("edge_pushing", "forward_over_forward", "waist")]
+    assert all(plan.peak <= rival.peak for rival in rivals if rival.flops == plan.flops and rival.symmetric)
+
+
 def test_costs_are_exact_whatever_the_sizes():
     huge = 10**9
     assert jc.plan([huge, huge, 1], order=2, symmetric=False).flops == huge**3 * 3
@@ -304,8 +413,14 @@ def test_every_planner_is_compared_with_all_others():
         ({"order": 2, "planner": "forward"}, "unknown planner of order 2 'forward'"),
         ({"order": 2, "itemsize": 0}, "itemsize is 0"),
         ({"order": 2, "tangents": 0}, "tangents is 0"),
+        ({"order": 2, "planner": ""}, "unknown planner of order 2 ''"),
+        ({"order": 2, "symmetric": None}, "symmetric is None"),
+        ({"symmetric": None}, "symmetric is None"),
+        ({"order": 2.0}, "order is 2.0"),
+        ({"order": 2, "planner": "markowitz"}, "it plans order 1"),
+        ({"planner": "edge_pushing"}, "it plans order 2"),
         ({"symmetric": False}, "symmetric is False"),
-        ({"planner": "edge_pushing"}, "unknown planner 'edge_pushing'"),
+        ({"planner": "edge_pushing"}, "unknown planner of order 1 'edge_pushing'"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(options, words):
@@ -318,7 +433,8 @@ def test_options_that_do_not_apply_are_refused(options, words):
     [
         (Link(4, 4, structure="diagonal", tangent_cost=9), "tangent_cost 9"),
         (Link(4, 4, accumulate_cost=5), "accumulate_cost 5"),
-        (Link(4, 4, structure=BlockDiagonal(2, 2, 2)), "block-diagonal"),
+        (Link(4, 4, structure=BlockDiagonal(2, 2, 2)), "block-diagonal .*no structure known"),
+        (Link(4, 4, structure=BlockDiagonal(2, 2, 2), linear=True), "block-diagonal .*products of such Jacobians"),
     ],
 )
 def test_links_whose_second_derivative_is_not_known_are_refused(link, words):
@@ -352,3 +468,53 @@ def test_equal_chains_have_equal_plans_in_which_operands_come_first(bent: BentCh
     for k, node in enumerate(plan.nodes):
         if not isinstance(node, Local | Elemental | Zero):
             assert max(node.left, node.right) < k
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ([3, 5, 7, 2], "meets at d_1 = 5 and d_2 = 7: 1.32 times fewer"),
+        ([13, 16, 1], "meets at d_1 = 16: 1.4 times fewer"),
+        ([10**6, 1, 10**6, 10**6], "times fewer"),
+    ],
+)
+def test_the_reason_names_every_place_where_summands_are_joined(sizes, words):
+    assert words in jc.plan(sizes, order=2).reason
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([1, 2, 3, 10, 100, 10**6]), min_size=3, max_size=6), st.booleans())
+def test_reasons_have_whole_numbers_and_no_ratio_of_one(sizes, symmetric):
+    reason = jc.plan(sizes, order=2, symmetric=symmetric).reason
+    assert not re.search(r"\b1(\.0\d*)? times|e[+-]\d", reason)
+    vertex = re.match(r"meets at d_(\d+) = [\d,]+: ", reason)
+    if vertex:
+        assert _places(jc.plan(sizes, order=2, symmetric=symmetric).nodes) == {int(vertex[1])}
+
+
+def _places(nodes: tuple) -> set[int]:
+    """The vertices at which the last Jacobians join the summands."""
+    ends: list = []
+    for node in nodes:
+        if isinstance(node, Local):
+            ends.append((node.link + 1, node.link))
+        elif isinstance(node, Multiply):
+            ends.append((ends[node.left][0], ends[node.right][1]))
+        else:
+            ends.append(None)
+    found, waiting = set(), [nodes[-1]]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Sum):
+            waiting += [nodes[node.left], nodes[node.right]]
+        elif isinstance(node, Lift):
+            found.add(ends[node.left][1])
+        elif isinstance(node, Pull):
+            found.add(ends[node.right][0])
+    return found
+
+
+def test_names_are_those_of_the_registries():
+    assert tuple(SECOND_CHAIN_PLANNERS) == SECOND_CHAIN_NAMES
+    assert tuple(SECOND_PLANNERS) == SECOND_NAMES
+    assert {*MODES} < {*IN_WORDS} <= {*SECOND_CHAIN_NAMES}

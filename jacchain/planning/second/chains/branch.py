@@ -60,12 +60,12 @@ def proven(table: Table, products: Products, incumbent: Choice, /) -> Proven:
 
 def _relaxed(table: Table, products: Products, wanted: frozenset[int], refused: frozenset[int], /) -> _Relaxed | None:
     """Return the relaxed choice; None where what is refused leaves none."""
-    charges = [float("inf") if k in refused else 0 for k in range(len(products.spans))]
+    charges = [None if k in refused else 0 for k in range(len(products.spans))]
     solved = solve(table, charges)
     if solved is None:
         return None
     undecided = set(read_products(solved[1]))
-    bound, splits = int(solved[0]), dict[int, int]()
+    bound, splits = solved[0], dict[int, int]()
     known = wanted | {NONE}
     for number in wanted:
         allowed = [split for split in products.splits[number] if not {split[1], split[2]} & refused]

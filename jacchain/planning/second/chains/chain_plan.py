@@ -25,7 +25,9 @@ class ChainHessianPlan:
     nodes : tuple of ChainNode
         In the order in which they are formed; the last one is the tensor.
     flops, peak : int
-        Multiplications; bytes of derivatives given and made at the fullest moment, mirrored halves written out.
+        Multiplications; bytes held at the fullest moment, mirrored halves written out: of what is made, and of those
+        given derivatives that are being read. A given one counts from its step to the last one that reads it, so that
+        it is not in the peak where it is held before or after.
     baselines : Baselines
         What the textbook modes cost, and edge pushing. The four modes make both halves, as their theory does.
     reason : str

@@ -7,16 +7,22 @@ import msgspec
 from jacchain.errors import FileError, JacchainError, unknown_name
 from jacchain.planning.document import LinkEntry, chain_of, converted, decoded, expect_schema, link_entry
 from jacchain.planning.graph import Chain
+from jacchain.planning.names import MODES, SECOND_CHAIN_NAMES
 from jacchain.planning.node import Local, Multiply
 from jacchain.planning.plan import Baseline, Baselines
 from jacchain.planning.second.chains.chain_plan import ChainHessianPlan, hessian_names
 from jacchain.planning.second.chains.draft import HessianDraft
 from jacchain.planning.second.chains.elementals import Cell, Elementals
 from jacchain.planning.second.chains.node import ChainNode, Elemental, Lift, Pull, Sum, Zero, chain_operands
-from jacchain.planning.second.chains.planner import SECOND_CHAIN_PLANNERS
+from jacchain.planning.second.chains.optimal import EVERY
+from jacchain.planning.second.chains.planner import baseline_costs, plan_chain_hessian
+from jacchain.planning.second.chains.reason import hessian_reason
 from jacchain.planning.second.chains.storage import held_numbers, numbers
 
 HESSIAN_PLAN_SCHEMA = "jacchain.hessian-plan/v1"
+
+SMALL = 6
+"""Links up to which a lower bound that a document states is held against the cheapest order, planned anew."""
 
 OPERATIONS = ("local", "multiply", "elemental", "zero", "lift", "pull-first", "pull-second", "sum")
 
@@ -77,29 +83,32 @@ def hessian_plan_to_json(plan: ChainHessianPlan, /) -> str:
 
 
 def hessian_plan_from_json(text: str | bytes, /) -> ChainHessianPlan:
-    """Return the plan of a JSON document, its costs worked out anew.
+    """Return the plan of a JSON document, its costs, baselines and reason worked out anew.
+
+    A lower bound of more than `SMALL` links is believed where no textbook order is below it.
 
     Raises
     ------
     FileError
-        Not JSON, another schema, wrong at a stated place, or a document whose costs are not those of its steps.
+        Not JSON, another schema, wrong at a stated place, or a document whose costs are not those of its steps, or
+        whose baselines, planner or lower bound are not true of its chain.
     """
     raw = decoded(text, "the plan", toml=False)
     expect_schema(raw, HESSIAN_PLAN_SCHEMA, "the plan")
     entry: HessianPlanEntry = converted(raw, HessianPlanEntry, "the plan")
-    if entry.planner not in SECOND_CHAIN_PLANNERS:
+    if entry.planner not in SECOND_CHAIN_NAMES:
         raise FileError(f"the plan is of an unknown planner {entry.planner!r}", "make the plan anew")
     chain = chain_of(entry.links, "the plan")
     nodes = _nodes(chain, entry)
-    flops = sum(node.flops for node in nodes)
+    costs = _costs(chain, entry)
     found = ChainHessianPlan(
         chain,
         entry.planner,
         nodes,
-        flops,
+        sum(node.flops for node in nodes),
         max(held_numbers(nodes)) * entry.itemsize,
-        Baselines(tuple((name, Baseline(found.flops)) for name, found in entry.baselines.items())),
-        entry.reason,
+        Baselines(tuple((name, Baseline(cost)) for name, cost in costs.items())),
+        hessian_reason(chain, entry.planner, nodes, costs, entry.lower_bound),
         entry.symmetric,
         entry.itemsize,
         entry.lower_bound,
@@ -137,16 +146,40 @@ def _compare(entry: HessianPlanEntry, plan: ChainHessianPlan) -> None:
             f"but its steps make {true[0]} and {true[1]}",
             "make the plan anew: its links or steps were changed",
         )
-    if entry.itemsize < 1 or not 0 <= entry.lower_bound <= plan.flops:
+    if entry.itemsize < 1 or not _is_possible(entry, plan):
         raise FileError(
             f"the plan states {entry.itemsize} bytes a number and a lower bound of {entry.lower_bound}",
             "make the plan anew",
         )
-    for name, baseline in entry.baselines.items():
-        if name not in SECOND_CHAIN_PLANNERS or baseline.flops < 0:
-            raise FileError(f"the plan is wrong at $.baselines: {name} of {baseline.flops}", "make the plan anew")
+    own = plan.baselines.get(plan.planner)
+    if (own is not None and own.flops != plan.flops) or (plan.planner in MODES and plan.symmetric):
+        raise FileError(f"the plan's steps are not those of the planner {plan.planner!r}", "make the plan anew")
     if entry.steps != step_entries(plan) or entry.bracketing != plan.bracketing:
         raise FileError("the plan's steps or bracketing are not those of its order", "make the plan anew")
+
+
+def _costs(chain: Chain, entry: HessianPlanEntry) -> dict[str, int]:
+    """Return what the baselines cost, and refuse others; those of a mode may have been compared by halves or not."""
+    stated = {name: baseline.flops for name, baseline in entry.baselines.items()}
+    for symmetric in {entry.symmetric, entry.symmetric or entry.planner in MODES}:
+        costs = baseline_costs(chain, symmetric=symmetric)
+        if stated == costs:
+            return costs
+    false = next((name for name, flops in stated.items() if costs.get(name) != flops), None)
+    said = "some are missing" if false is None else f"{false} of {stated[false]:,}"
+    raise FileError(f"the plan is wrong at $.baselines: {said}", "make the plan anew")
+
+
+def _is_possible(entry: HessianPlanEntry, plan: ChainHessianPlan) -> bool:
+    """Whether the stated lower bound may be one."""
+    bound, n = entry.lower_bound, len(plan.chain)
+    if not bound:
+        return True
+    if bound < 0 or bound > plan.flops or plan.planner in plan.baselines or n > EVERY:
+        return False
+    if n <= SMALL:
+        return bound <= plan_chain_hessian(plan.chain, symmetric=plan.symmetric).flops
+    return all(bound <= (baseline.flops or 0) for baseline in plan.baselines.values())
 
 
 def _nodes(chain: Chain, entry: HessianPlanEntry) -> tuple[ChainNode, ...]:

@@ -75,6 +75,10 @@ class Elementals:
         """Return the last link k, start < k ≤ stop, that is not linear; `start` if all are."""
         return max(start, self._last_bent[stop])
 
+    def next_bent(self, start: int, /) -> int:
+        """Return the first link k > start that is not linear; one beyond the last if there is none."""
+        return self._next_bent[start]
+
     def trimmed(self, cell: Cell, /) -> Cell | None:
         """Return a cell without the terms of linear links at its ends; None if it is zero."""
         if self.is_bent:
@@ -188,8 +192,11 @@ def _kind(link: Link) -> Kind:
 def _refuse(number: int, link: Link) -> None:
     """Raise the error of a link whose second derivative has no known structure, or whose costs would be left out."""
     if not isinstance(link.local, Dense | Diagonal | Identity | Negation):
+        why = "whose second derivative has no structure known here"
+        if link.is_linear:
+            why = "and products of such Jacobians with tensors are not planned here"
         raise OptionError(
-            f"link {number} is {link.local}, whose second derivative has no structure known here",
+            f"link {number} is {link.local}, {why}",
             f"plans of order 2 take links that are {SUPPORTED}; state it as dense",
         )
     for cost in ("tangent_cost", "adjoint_cost", "accumulate_cost"):

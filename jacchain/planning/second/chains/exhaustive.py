@@ -49,5 +49,5 @@ def _within(table: Table, products: Products, wanted: set[int]) -> Choice | None
         flops, _, _, vertex = min(allowed, key=lambda split: (split[0], split[3]))
         total += flops
         splits[products.spans[number]] = vertex
-    solved = solve(table, [0 if number in known else float("inf") for number in range(len(products.spans))])
-    return None if solved is None else Choice(int(solved[0]) + total, solved[1], splits)
+    solved = solve(table, [0 if number in known else None for number in range(len(products.spans))])
+    return None if solved is None else Choice(solved[0] + total, solved[1], splits)

@@ -6,6 +6,7 @@ from typing import Final
 
 from jacchain.errors import OptionError, unknown_name
 from jacchain.planning.graph import Chain
+from jacchain.planning.names import MODES, SECOND_CHAIN_NAMES
 from jacchain.planning.plan import Baseline, Baselines
 from jacchain.planning.second.chains import textbook
 from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
@@ -36,10 +37,7 @@ SECOND_CHAIN_PLANNERS: Final[Mapping[str, SecondChainPlanner]] = MappingProxyTyp
         "exhaustive": exhaustive,
     }
 )
-"""Every planner of the Hessian of a chain by its name; all share one signature."""
-
-MODES: Final = ("forward_over_forward", "forward_over_reverse", "reverse_over_forward", "reverse_over_reverse")
-"""The planners that know nothing of symmetry."""
+"""Every planner of the Hessian of a chain by its name, those of `SECOND_CHAIN_NAMES`; all share one signature."""
 
 SECOND_CHAIN_BASELINES: Final = (*MODES, "edge_pushing", "waist")
 """The planners that every plan is compared with."""
@@ -81,16 +79,13 @@ def plan_chain_hessian(
     >>> plan_chain_hessian(chain, symmetric=False).flops, plan_chain_hessian(chain).flops
     (325, 263)
     """
-    if planner not in tuple(SECOND_CHAIN_PLANNERS):
-        unknown_name("planner of order 2", planner, SECOND_CHAIN_PLANNERS)
+    if planner not in SECOND_CHAIN_NAMES:
+        unknown_name("planner of order 2", planner, SECOND_CHAIN_NAMES)
     if not isinstance(symmetric, bool):
         raise OptionError(f"symmetric is {symmetric!r}", "give True or False")
-    plain, given = Elementals(chain, symmetric=False), Elementals(chain, symmetric=symmetric)
     is_mode = planner in MODES
-    costs = {
-        name: SECOND_CHAIN_PLANNERS[name](plain if name in MODES else given).flops for name in SECOND_CHAIN_BASELINES
-    }
-    outcome = SECOND_CHAIN_PLANNERS[planner](plain if is_mode else given)
+    costs = baseline_costs(chain, symmetric=symmetric)
+    outcome = SECOND_CHAIN_PLANNERS[planner](Elementals(chain, symmetric=symmetric and not is_mode))
     nodes = arranged(outcome.nodes)
     return ChainHessianPlan(
         chain,
@@ -104,3 +99,18 @@ def plan_chain_hessian(
         itemsize,
         outcome.lower_bound,
     )
+
+
+def baseline_costs(chain: Chain, /, *, symmetric: bool) -> dict[str, int]:
+    """Return what the orders that every plan is compared with cost; the four modes make both halves in any case.
+
+    Examples
+    --------
+    >>> from jacchain.planning.graph import chain_of_sizes
+    >>> baseline_costs(chain_of_sizes([13, 16, 1]), symmetric=True)["edge_pushing"]
+    6240
+    """
+    plain, given = Elementals(chain, symmetric=False), Elementals(chain, symmetric=symmetric)
+    return {
+        name: SECOND_CHAIN_PLANNERS[name](plain if name in MODES else given).flops for name in SECOND_CHAIN_BASELINES
+    }

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, final
 
 from jacchain.planning.second.chains.table import NONE, Option, Table
 
-Charges = Sequence[int | float]
-"""What each read of a product is charged with, by number; infinity forbids it."""
+Charges = Sequence[int | None]
+"""What each read of a product is charged with, by number; None forbids it."""
 
 ROUNDS: Final = 6
 """How often at most what is charged is set anew from the choice before."""
@@ -15,8 +15,8 @@ ROUNDS: Final = 6
 WORK: Final = 2_500_000
 """Options that are looked at, about, before no more rounds begin."""
 
-SHARES: Final = (0.5, 0.25, 0.1, 0.0)
-"""What part of the cost of a product a read of it is charged with, where rounds begin anew."""
+SHARES: Final = (50, 25, 10, 0)
+"""What part of the cost of a product, in per cent, a read of it is charged with, where rounds begin anew."""
 
 
 @final
@@ -101,24 +101,25 @@ def _middles(table: Table, upper: int, lower: int) -> Sequence[int]:
     return sorted({k for k in table.stops if lower < k < upper} | ends) if upper - lower > 1 else ()
 
 
-def solve(table: Table, charges: Charges, /) -> tuple[float, dict[int, Option]] | None:
+def solve(table: Table, charges: Charges, /) -> tuple[int, dict[int, Option]] | None:
     """Return the least cost of the whole tensor under the charges, and the options of the cells that it is made of.
 
     None where no choice is allowed. Among equals the first option of each cell is taken.
     """
-    values: list[float] = [0] * len(table.options)
+    beyond = _beyond(table, charges)
+    paid = [beyond if charge is None else charge for charge in charges]
+    values = [0] * len(table.options)
     chosen: list[Option | None] = [None] * len(table.options)
-    infinite = float("inf")
     for number, options in enumerate(table.options):
-        least, best = infinite, None
+        least, best = beyond, None
         for option in options:
             flops, left, right, product, other, _, _ = option
-            value = flops + values[left] + values[right] + charges[product] + charges[other]
+            value = flops + values[left] + values[right] + paid[product] + paid[other]
             if value < least:
                 least, best = value, option
         if number:
             values[number], chosen[number] = least, best
-    if values[table.root] == infinite:
+    if values[table.root] >= beyond:
         return None
     found: dict[int, Option] = {}
     waiting = [table.root]
@@ -129,6 +130,16 @@ def solve(table: Table, charges: Charges, /) -> tuple[float, dict[int, Option]] 
             found[number] = taken
             waiting += (taken.left, taken.right)
     return values[table.root], found
+
+
+def _beyond(table: Table, charges: Charges) -> int:
+    """Return more than any choice of options costs that reads nothing forbidden.
+
+    A cell has fewer terms than one that reads it, or shorter arms or outputs, and two that one reads have no term in
+    common; so that a choice has no cell twice.
+    """
+    dearest = max((charge for charge in charges if charge is not None), default=0)
+    return 1 + len(table.options) * (table.dearest + 2 * dearest)
 
 
 def read_products(options: Mapping[int, Option], /) -> dict[int, int]:
@@ -155,7 +166,7 @@ def rounds(table: Table, products: Products, /) -> Choice:
     is the cost without sharing, so that no bracketing without sharing is cheaper.
     """
     whole = products.charges()
-    begins: list[Charges] = [whole, *([charge * share for charge in whole] for share in SHARES)]
+    begins: list[Charges] = [whole, *([charge * share // 100 for charge in whole] for share in SHARES)]
     found: list[Choice] = []
     seen: set[frozenset[tuple[int, int]]] = set()
     work, each = 0, table.count

@@ -28,6 +28,11 @@ def held_numbers(nodes: Sequence[ChainNode], /) -> tuple[int, ...]:
     return tuple(found)
 
 
+def peak_numbers(nodes: Sequence[ChainNode], /) -> int:
+    """Return the numbers held at the fullest moment, once the nodes are arranged."""
+    return max(held_numbers(arranged(nodes)))
+
+
 def arranged(nodes: Sequence[ChainNode], /) -> tuple[ChainNode, ...]:
     """Return the nodes in an order that holds little: of two operands the one that needs more room comes first."""
     rooms: list[int] = []

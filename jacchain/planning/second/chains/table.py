@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Final, Literal, NamedTuple, final
 
@@ -97,6 +98,11 @@ class Table:
         """All options together."""
         return sum(map(len, self.options))
 
+    @cached_property
+    def dearest(self) -> int:
+        """The most multiplications of one option."""
+        return max((option.flops for options in self.options for option in options), default=0)
+
     def _intervals(self) -> Iterator[Cell]:
         n = len(self.given)
         for low in range(n):
@@ -165,15 +171,30 @@ class Table:
     def _congruences(self, cell: Cell) -> Iterator[Option]:
         j, i, _, start, stop = cell
         given = self.given
+        if given.is_dense and given.is_bent:
+            yield from self._dense_congruences(j, i)
+            return
         for k in range(i + 1, j):
             below = self._number(k, i, i, start, min(k, stop)) if k > start else NONE
             above = self._number(j, k, k, max(k, start), stop) if k < stop else NONE
-            cost = given.lift_cost(Cell(j, i, i, start, min(k, stop)), k) if below else 0
+            cost = 0
+            if below:
+                cost = given.lift_cost(Cell(j, i, i, start, min(k, stop)), k)
             if above:
                 terms = Cell(j, i, k, max(k, start), stop)
                 cost += given.pull_cost(terms, k, 0) + given.pull_cost(terms._replace(second=i), k, 1)
             lifted, pulled = self._product(j, k) if below else NONE, self._product(k, i) if above else NONE
             yield Option(cost, below, above, lifted, pulled, "congruence", k)
+
+    def _dense_congruences(self, j: int, i: int) -> Iterator[Option]:
+        """Yield the same of a chain of dense links that all bend, of which there are many."""
+        sizes, numbers = self.given.sizes, self._numbers
+        entries, both = self.given.computed(Cell(j, i, i, i, j)), sizes[j] * sizes[i]
+        for k in range(i + 1, j):
+            size = sizes[k]
+            cost = size * (2 * entries + both * size)
+            below, above = numbers[k, i, i, i, k], numbers[j, k, k, k, j]
+            yield Option(cost, below, above, self._product(j, k), self._product(k, i), "congruence", k)
 
     def _stops_from(self, vertex: int) -> Sequence[int]:
         return self.stops[bisect_left(self.stops, vertex) :]
