@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import jacchain as jc
-from jacchain import cli
 from jacchain.algebra.structure import Dense, Identity, Kronecker, sparse
 from jacchain.cli.output import progress, styled, write_whole
 from jacchain.errors import FileError
@@ -19,24 +18,6 @@ from jacchain.planning.document import chain_from_text, chain_to_json
 CHAIN = jc.Chain(
     [jc.Link(6, 6, structure="diagonal", name="scale"), jc.Link(6, 3), jc.Link(3, 3, structure="identity")]
 )
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process; returns (exit code, standard output, standard error)."""
-    monkeypatch.setattr("jacchain.workloads.race._rounds", lambda _seconds: range(2))  # times are not looked at here
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jacchain", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_plan_prints_the_order_its_rivals_and_the_reason(call):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from test_cli import call  # noqa: F401  (the fixture)
 
 import jacchain as jc
 from jacchain.planning.elimination.graph_plan import GraphPlan
@@ -38,7 +37,7 @@ def path_file(tmp_path):
     return str(path)
 
 
-def test_a_graph_is_planned_and_explained(call, file):  # noqa: F811  (the fixture)
+def test_a_graph_is_planned_and_explained(call, file):
     assert call("plan", file) == (0, plan_text(plan_graph(GRAPH)) + "\n", "")
     assert call("explain", file, "--planner", "forward") == (
         0,
@@ -47,7 +46,7 @@ def test_a_graph_is_planned_and_explained(call, file):  # noqa: F811  (the fixtu
     )
 
 
-def test_the_plan_of_a_graph_is_kept_and_read_again(call, file, tmp_path):  # noqa: F811  (the fixture)
+def test_the_plan_of_a_graph_is_kept_and_read_again(call, file, tmp_path):
     kept = str(tmp_path / "plan.json")
     code, out, _ = call("plan", file, "--json", "-o", kept, "--planner", "search", "--seconds", "0.01", "--seed", "3")
     found = GraphPlan.from_json(out)
@@ -58,27 +57,27 @@ def test_the_plan_of_a_graph_is_kept_and_read_again(call, file, tmp_path):  # no
     assert "is a plan already" in err
 
 
-def test_products_by_identities_may_be_free(call, file):  # noqa: F811  (the fixture)
+def test_products_by_identities_may_be_free(call, file):
     counted, free = (json.loads(call("plan", file, "--json", *more)[1]) for more in ((), ("--unit-free",)))
     assert counted["flops"] == free["flops"] + 4
     assert free["unit_free"]
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv"])
-def test_planners_of_graphs_are_compared(call, file, form):  # noqa: F811  (the fixture)
+def test_planners_of_graphs_are_compared(call, file, form):
     code, out, err = call("compare", file, "--format", form, "--seconds", "0.01")
     assert (code, err) == (0, "")
     assert all(planner in out for planner in ("auto", "forward", "reverse", "markowitz", "search", "optimal"))
 
 
-def test_a_graph_that_is_a_path_is_planned_as_a_chain(call, path_file):  # noqa: F811  (the fixture)
+def test_a_graph_that_is_a_path_is_planned_as_a_chain(call, path_file):
     assert jc.Plan.from_json(call("plan", path_file, "--json")[1]) == jc.plan([9, 2, 9])
     assert "waist" in call("compare", path_file)[1]
     assert GraphPlan.from_json(call("plan", path_file, "--json", "--planner", "auto")[1]).flops == 162
 
 
 @pytest.mark.parametrize("form", ["dot", "mermaid", "csv"])
-def test_other_formats_know_graphs(call, file, form):  # noqa: F811  (the fixture)
+def test_other_formats_know_graphs(call, file, form):
     code, out, err = call("plan", file, "--format", form)
     assert (code, err) == (0, "")
     assert "x" in out
@@ -86,7 +85,7 @@ def test_other_formats_know_graphs(call, file, form):  # noqa: F811  (the fixtur
 
 @pytest.mark.parametrize("kind", [("graph",), ("bars",), ("memory",), ()])
 @pytest.mark.parametrize("source", ["file", "path_file"])
-def test_graphs_are_drawn(call, tmp_path, kind, source, request):  # noqa: F811  (the fixture)
+def test_graphs_are_drawn(call, tmp_path, kind, source, request):
     pytest.importorskip("matplotlib")
     target = tmp_path / "picture.png"
     assert call("plot", *kind, request.getfixturevalue(source), "-o", str(target)) == (0, "", "")
@@ -108,20 +107,20 @@ def test_graphs_are_drawn(call, tmp_path, kind, source, request):  # noqa: F811 
         (["plot", "graph", "--dims", "3,2", "-o", "x.png"], "a chain where a graph is drawn"),
     ],
 )
-def test_what_graphs_do_not_have_is_refused(call, file, arguments, message):  # noqa: F811  (the fixture)
+def test_what_graphs_do_not_have_is_refused(call, file, arguments, message):
     code, out, err = call(*(file if word == "FILE" else word for word in arguments))
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 2
 
 
-def test_a_limit_that_a_plan_of_a_graph_breaks_is_infeasible(call, file):  # noqa: F811  (the fixture)
+def test_a_limit_that_a_plan_of_a_graph_breaks_is_infeasible(call, file):
     code, _, err = call("plan", file, "--memory", "10")
     assert code == 3
     assert "bytes at its fullest, but memory is 10 bytes" in err
 
 
-def test_a_wrong_graph_is_an_error_that_names_the_file_and_the_place(call, tmp_path):  # noqa: F811  (the fixture)
+def test_a_wrong_graph_is_an_error_that_names_the_file_and_the_place(call, tmp_path):
     path = tmp_path / "graph.json"
     path.write_text(graph_to_json(GRAPH).replace('"head": "s"', '"head": "z"', 1))
     code, _, err = call("plan", str(path))

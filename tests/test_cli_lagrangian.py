@@ -4,7 +4,6 @@ import json
 import sys
 
 import pytest
-from test_cli import call  # noqa: F401  (the fixture)
 
 from jacchain.workloads import differences
 
@@ -16,7 +15,7 @@ def quick(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["hs071"], ["rosenbrock", "--n", "30"], ["cartpole", "--n", "20"]])
-def test_a_problem_is_measured_solved_and_checked(call, arguments):  # noqa: F811  (the fixture)
+def test_a_problem_is_measured_solved_and_checked(call, arguments):
     pytest.importorskip("pounce")
     code, out, err = call("run", "lagrangian", "--problem", *arguments, "--check")
     assert (code, err) == (0, "")
@@ -27,7 +26,7 @@ def test_a_problem_is_measured_solved_and_checked(call, arguments):  # noqa: F81
     assert all(f"\n{name} " in out for name in ("f", "∇f", "g", "∇g", "∇²L", "together"))
 
 
-def test_the_same_as_json(call):  # noqa: F811  (the fixture)
+def test_the_same_as_json(call):
     pytest.importorskip("pounce")
     code, out, _ = call("run", "lagrangian", "--problem", "hs071", "--json", "--planner", "edge_pushing")
     found = json.loads(out)
@@ -37,7 +36,7 @@ def test_the_same_as_json(call):  # noqa: F811  (the fixture)
     assert set(found["calls"]) == {"f", "∇f", "g", "∇g", "∇²L", "together"}
 
 
-def test_without_a_solver_the_rest_is_shown(call, monkeypatch):  # noqa: F811  (the fixture)
+def test_without_a_solver_the_rest_is_shown(call, monkeypatch):
     monkeypatch.setitem(sys.modules, "pounce", None)
     code, out, _ = call("run", "lagrangian", "--problem", "hs071", "--check")
     assert code == 0
@@ -45,7 +44,7 @@ def test_without_a_solver_the_rest_is_shown(call, monkeypatch):  # noqa: F811  (
     assert "agrees with central" in out
 
 
-def test_a_failed_check_has_its_own_exit_code(call, monkeypatch):  # noqa: F811  (the fixture)
+def test_a_failed_check_has_its_own_exit_code(call, monkeypatch):
     monkeypatch.setattr(differences.Difference, "agrees", False)
     code, out, err = call("run", "lagrangian", "--problem", "hs071", "--check")
     assert code == 4
@@ -76,14 +75,14 @@ def test_a_failed_check_has_its_own_exit_code(call, monkeypatch):  # noqa: F811 
         (["wine", "--n", "3"], "--n without lagrangian"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(call, arguments, message):  # noqa: F811  (the fixture)
+def test_what_does_not_fit_together_is_refused(call, arguments, message):
     code, out, err = call("run", *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 2
 
 
-def test_a_missed_optimum_fails_the_check(call, monkeypatch):  # noqa: F811  (the fixture)
+def test_a_missed_optimum_fails_the_check(call, monkeypatch):
     pytest.importorskip("pounce")
     where = "jacchain.workloads.nonlinear.program.NonlinearProgram.is_optimum"
     monkeypatch.setattr(where, lambda _program, _value, relative=0.0: False)

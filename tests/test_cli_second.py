@@ -2,12 +2,10 @@
 
 import csv
 import json
-import sys
 
 import pytest
 
 import jacchain as jc
-from jacchain import cli
 from jacchain.planning.document import chain_to_json
 from jacchain.planning.graph import Edge, Graph
 from jacchain.planning.graph_document import graph_to_json
@@ -16,23 +14,6 @@ from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
 from jacchain.planning.second.chains.planner import SECOND_CHAIN_PLANNERS
 
 DIMS = ["--dims", "3,5,2,1,4,1", "--order", "2"]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process; returns (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jacchain", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_plan_prints_the_order_its_rivals_and_the_reason(call):

@@ -1,34 +1,20 @@
 """``jacchain run wine-hessian``: its tables, its JSON, and what it refuses."""
 
 import json
-import sys
 
 import pytest
 
-from jacchain import cli
-
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command line in this process; returns (exit code, standard output, standard error)."""
+def wine(call, monkeypatch):
+    """Run ``jacchain run wine-hessian``, without looking at times."""
     monkeypatch.setattr("jacchain.workloads.wine_hessian._rounds", lambda _seconds: range(2))
     monkeypatch.setattr("jacchain.workloads.wine_hessian.BATCH_SECONDS", 0.0)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jacchain", "run", "wine-hessian", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return lambda *arguments: call("run", "wine-hessian", *arguments)
 
 
-def test_it_prints_the_plan_all_planners_and_the_check(call):
-    code, out, err = call("--check", "--hidden", "3")
+def test_it_prints_the_plan_all_planners_and_the_check(wine):
+    code, out, err = wine("--check", "--hidden", "3")
     assert (code, err) == (0, "")
     for word in ("(42 x 42)", "13-3-1", "forward_over_reverse", "edge_pushing", "to the last bit", "spectrum"):
         assert word in out
@@ -38,8 +24,8 @@ def test_it_prints_the_plan_all_planners_and_the_check(call):
     assert max(map(len, out.split("\n"))) <= 80
 
 
-def test_as_json(call):
-    code, out, _ = call("--planner", "edge_pushing", "--hidden", "2", "--json", "--check")
+def test_as_json(wine):
+    code, out, _ = wine("--planner", "edge_pushing", "--hidden", "2", "--json", "--check")
     found = json.loads(out)
     assert code == 0
     assert (found["schema"], found["planner"], found["sizes"]) == (
@@ -56,13 +42,13 @@ def test_as_json(call):
     assert found["eigenvalues"][0] <= found["eigenvalues"][1]
 
 
-def test_training_by_newton_steps(call):
-    code, out, err = call("--train", "--hidden", "2", "--epochs", "12")
+def test_training_by_newton_steps(wine):
+    code, out, err = wine("--train", "--hidden", "2", "--epochs", "12")
     assert (code, err) == (0, "")
     assert "trust-ncg" in out
     assert "descent at rate" in out
     assert max(map(len, out.split("\n"))) <= 80
-    code, out, _ = call("--train", "--hidden", "2", "--epochs", "5", "--json")
+    code, out, _ = wine("--train", "--hidden", "2", "--epochs", "5", "--json")
     found = json.loads(out)
     assert found["schema"] == "jacchain.newton/v1"
     assert found["courses"][0]["steps"] == len(found["losses"]) - 1 == 5
@@ -82,8 +68,8 @@ def test_training_by_newton_steps(call):
         (["--planner", "forward_over_forward"], 3, "forward over forward"),
     ],
 )
-def test_what_it_does_not_have_is_refused_in_two_lines(call, arguments, code, message):
-    found, out, err = call(*arguments)
+def test_what_it_does_not_have_is_refused_in_two_lines(wine, arguments, code, message):
+    found, out, err = wine(*arguments)
     assert (found, out) == (code, "")
     assert message in err
     assert len(err.strip().split("\n")) == 2

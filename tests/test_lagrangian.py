@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import product
@@ -17,12 +18,14 @@ from jacchain import Lagrangian
 from jacchain.errors import (
     CheckError,
     DtypeError,
+    InfeasibleError,
     NonFiniteError,
     OptionError,
     SizeError,
     TraceError,
 )
-from jacchain.lagrangian.sparsity import SparsityPattern, mirrored
+from jacchain.lagrangian.sparsity import SparsityPattern
+from jacchain.lagrangian.symmetric_form import SymmetricForm, folded
 from jacchain.workloads.nonlinear.cartpole import cartpole
 from jacchain.workloads.nonlinear.hs071 import hs071
 from jacchain.workloads.nonlinear.rosenbrock import rosenbrock
@@ -505,12 +508,21 @@ def test_a_lower_triangle_is_mirrored(size, seed):
     values = rng.random(pattern.nonzeros)
     lower = np.zeros((size, size))
     lower[pattern.rows, pattern.columns] = values
-    whole = mirrored(pattern)
-    found = np.zeros((size, size))
-    found[whole.pattern.rows, whole.pattern.columns] = values[whole.source]
-    assert (found == lower + np.tril(lower, -1).T).all()
-    keys = whole.pattern.rows * size + whole.pattern.columns
-    assert (np.diff(keys) > 0).all()
+    whole = SymmetricForm(pattern, np.dtype(float)).of(values)
+    assert (whole.toarray() == lower + np.tril(lower, -1).T).all()
+    assert whole.has_canonical_format
+
+
+@given(st.integers(1, 7), st.integers(0, 99))
+def test_a_full_lower_triangle_is_mirrored_without_a_list_of_places(size, seed):
+    values = np.random.default_rng(seed).random(size * (size + 1) // 2)
+    pattern = SparsityPattern.of_lower_triangle(size)
+    listed = SparsityPattern.of_places((size, size), rows=np.tril_indices(size)[0], columns=np.tril_indices(size)[1])
+    assert (pattern.rows.tolist(), pattern.columns.tolist()) == (listed.rows.tolist(), listed.columns.tolist())
+    whole = SymmetricForm(pattern, np.dtype(float)).of(values).toarray()
+    assert (whole == whole.T).all()
+    assert (whole[np.tril_indices(size)] == values).all()
+    assert (folded(whole.reshape(-1), size) == values).all()
 
 
 # Bad input
@@ -625,7 +637,6 @@ def test_the_check_names_the_node_of_a_nan(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
 def test_the_check_names_the_node_of_an_infinite_derivative(engine):
     lagrangian = Lagrangian(lambda x: np.sum(np.sqrt(x)), products, np.ones(3), engine=engine, check=True)
     x = np.array([1.0, 0.0, 1.0])
@@ -634,12 +645,11 @@ def test_the_check_names_the_node_of_an_infinite_derivative(engine):
         lagrangian.gradient(x)
     lagrangian = Lagrangian(lambda x: np.sum(x**1.5), products, np.ones(3), engine=engine, check=True)
     assert np.isfinite(lagrangian.gradient(x)).all()
-    with pytest.raises(NonFiniteError, match=r"in the hessian, from the second derivative of node %\d+ \(power"):
+    with pytest.raises(NonFiniteError, match=r"in the Hessian, from the second derivative of node %\d+ \(power"):
         lagrangian.hessian(x, np.ones(2))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_without_the_check_nan_goes_to_the_solver_in_the_same_structure(engine):
     lagrangian = Lagrangian(lambda x: np.sum(np.log(x)), products, np.ones(3), engine=engine)
     assert np.isnan(lagrangian.objective([1.0, -1.0, 1.0]))
@@ -674,3 +684,200 @@ def test_an_error_in_the_middle_leaves_nothing_half_done():
     fails[0] = False
     assert lagrangian.objective(x) == wanted
     assert lagrangian.objective(y) == pytest.approx(np.sum(np.sin(y)))
+
+
+# What a solver may give for multipliers and factors
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_multipliers_are_none_that_match_only_where_there_are_no_constraints(engine):
+    lagrangian = Lagrangian(squares, products, np.ones(3), engine=engine)
+    for ask in (lagrangian.hessian, lagrangian.hessian_values, lagrangian.hessian_operator):
+        with pytest.raises(SizeError, match="0 multipliers are given for 2 constraints\ngive 2 multipliers"):
+            ask(np.ones(3), None)
+    free = Lagrangian(squares, (), np.ones(3), engine=engine)
+    assert (free.hessian_values(np.ones(3), None) == free.hessian_values(np.ones(3))).all()
+
+
+def test_one_multiplier_is_asked_for_in_the_singular():
+    lagrangian = Lagrangian(squares, np.sum, np.ones(3))
+    with pytest.raises(SizeError, match=r"2 multipliers are given for 1 constraint\ngive 1 multiplier, for the one"):
+        lagrangian.hessian(np.ones(3), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_factor_is_taken_by_value(engine):
+    lagrangian = Lagrangian(squares, products, np.ones(3), engine=engine)
+    factor, x = np.array(1.0), numbers(3, 0)
+    first = lagrangian.hessian_values(x, np.zeros(2), factor)
+    factor[...] = 2.0
+    assert (lagrangian.hessian_values(x, np.zeros(2), factor) == 2 * first).all()
+    single = Lagrangian(squares, products, np.ones(3, np.float32), engine=engine)
+    assert single.gradient(np.ones(3), None, np.float64(0.5)).dtype == np.float32
+
+
+@pytest.mark.parametrize("factor", [None, "a", 1j, [1.0, 2.0], np.nan, np.inf])
+def test_a_factor_that_is_no_number_is_named(factor):
+    lagrangian = Lagrangian(squares, products, np.ones(3))
+    shown = r"an array of shape \(2,\)" if isinstance(factor, list) else str(factor)
+    for name in ("value", "gradient", "hessian", "hessian_values", "hessian_operator"):
+        with pytest.raises(OptionError, match=f"objective_factor is '?{shown}'?\ngive one finite number"):
+            getattr(lagrangian, name)(np.ones(3), np.ones(2), factor)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "auto"])
+@pytest.mark.parametrize("number", [0.0, -1.0, 1e4, np.nan])
+def test_engines_warn_of_nothing_whatever_the_point(engine, number):
+    def barrier(x):
+        return np.sum(np.log(x) + np.exp(x))
+
+    def ratios(x):
+        return x[1:] / x[:-1]
+
+    lagrangian, x, weights = Lagrangian(barrier, ratios, np.ones(4), engine=engine), np.full(4, number), np.ones(3)
+    with np.errstate(all="raise"):  # what NumPy is told outside does not count either
+        assert not np.isfinite(lagrangian.objective(x))
+        assert not np.isfinite(lagrangian.value(x, weights, 2.0))
+        for found in (lagrangian.gradient(x, None, 2.0), lagrangian.gradient(x, weights)):
+            assert found.shape == (4,)
+        assert lagrangian.constraints(x).shape == (3,)
+        assert lagrangian.jacobian(x).shape == (3, 4)
+        assert lagrangian.hessian(x, weights).shape == lagrangian.hessian_operator(x, weights).shape == (4, 4)
+
+
+# Hessians of many entries
+
+
+@given(problems(), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_an_operator_multiplies_as_the_hessian_does(problem, seed):
+    lagrangian = made(problem, "matrices", planner="edge_pushing")
+    x, multipliers = numbers(problem.size, seed), numbers(lagrangian.number_of_constraints, seed + 1)
+    operator = lagrangian.hessian_operator(x, multipliers, -0.7)
+    lagrangian.objective(x + 1.0)
+    hessian = lagrangian.hessian(x, multipliers, -0.7).toarray()
+    assume(np.isfinite(hessian).all())
+    agrees(operator @ np.eye(problem.size), hessian, 1e-11)
+    agrees(operator.T @ np.eye(problem.size), hessian, 1e-11)
+
+
+def test_a_hessian_that_is_not_formed_takes_no_memory():
+    n = 100_000
+    x = np.arange(n) / n
+    lagrangian = Lagrangian(lambda x: np.sum(x) ** 2 + np.sum(x**3), (), np.ones(n))
+    direction = np.cos(x)
+    operator = lagrangian.hessian_operator(x)
+    agrees(operator @ direction, 2 * direction.sum() + 6 * x * direction, 1e-12)
+    agrees(lagrangian.gradient(x), 2 * x.sum() + 3 * x**2, 1e-12)
+    for ask in (lagrangian.hessian, lagrangian.hessian_values, lambda _: lagrangian.structure):
+        with pytest.raises(InfeasibleError, match=r"100,000 variables has up to 10,000,000,000 .*\n.*hessian_operator"):
+            ask(x)
+    assert "10,000,000,000 nonzeros" in str(lagrangian)
+    assert "hessian_operator" in lagrangian.explain()
+    assert (lagrangian.hessian_operator(x) @ direction == operator @ direction).all()
+
+
+FILLED = {
+    "all": lambda x: np.sum(x) ** 2,
+    "slices": lambda x: np.sum(x[1:]) * np.sum(x[:-1] ** 2),
+    "half": lambda x: np.sum(x[: x.size // 2]) ** 3 + np.sum(x**4),
+    "chosen": lambda x: np.linalg.norm(x[np.arange(x.size)[::-2]]) * np.sum(x),
+    "logsumexp": lambda x: np.log(np.sum(np.exp(x))),
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_dense_hessians_have_the_places_that_are_covered(name):
+    x = numbers(10, 0)
+    lagrangian = Lagrangian(FILLED[name], (), x, engine="matrices")
+    wanted = Plain(FILLED[name], ()).hessian(x, np.zeros(0), 1.0) if name != "chosen" else None
+    hessian = lagrangian.hessian(x).toarray()
+    agrees(hessian, lagrangian.hessian_operator(x) @ np.eye(10), 1e-12)
+    if wanted is not None:
+        agrees(hessian, wanted, 1e-7)
+        assert (np.tril(np.abs(wanted) > 1e-6) <= dense(lagrangian.structure)).all()
+    lower = lagrangian.structure
+    assert (hessian[lower.rows, lower.columns] == lagrangian.hessian_values(x)).all()
+
+
+def test_first_derivatives_do_not_pay_for_the_hessian():
+    lagrangian = Lagrangian(lambda x: np.sum(x) ** 2, lambda x: x @ x, np.ones(4000))
+    tracemalloc.start()
+    lagrangian.gradient(np.ones(4000))
+    lagrangian.jacobian(np.ones(4000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4_000_000  # of 8 · 4000² bytes of a Hessian
+
+
+def test_values_are_not_evaluated_anew_when_the_hessian_is_made():
+    counted = Counted()
+    layer = counted.layer()
+    lagrangian = Lagrangian(lambda x: np.sum(layer(x)) ** 2, (), np.ones(4))
+    counted.values = 0
+    x = numbers(4, 0)
+    for ask in (lagrangian.objective, lagrangian.gradient, lagrangian.hessian, lagrangian.hessian_values):
+        ask(x)
+    assert lagrangian.structure.nonzeros == 10
+    assert counted.values == 1
+
+
+# Layers and functions with stated derivatives
+
+
+SIZE = 6
+DIAGONAL = np.eye(SIZE, dtype=bool)
+BAND = np.tri(SIZE, k=1, dtype=bool) & np.tri(SIZE, k=1, dtype=bool).T
+
+
+def turning(**patterns):
+    """Return xᵢ xᵢ₊₁ as a layer, by products with vectors alone."""
+
+    def jvp(x, v):
+        return v * np.roll(x, -1) + x * np.roll(v, -1)
+
+    def vjp(x, u):
+        return u * np.roll(x, -1) + np.roll(u * x, 1)
+
+    def hvp(x, u, v):
+        return u * np.roll(v, -1) + np.roll(u * v, 1)
+
+    return jc.Function(lambda x: x * np.roll(x, -1), jvp=jvp, vjp=vjp, hvp=hvp, outputs=(SIZE,), **patterns)
+
+
+AROUND = BAND | np.roll(DIAGONAL, 1, axis=1) | np.roll(DIAGONAL, 1, axis=1).T
+LAYERS = {
+    "products": (turning(), lambda x: x * np.roll(x, -1)),
+    "patterned": (
+        turning(pattern=DIAGONAL | np.roll(DIAGONAL, 1, axis=1), curvature_pattern=AROUND),
+        lambda x: x * np.roll(x, -1),
+    ),
+    "tanh": (jc.layers.Tanh(), np.tanh),
+    "square": (jc.layers.Square(), lambda x: x**2),
+    "network": (
+        jc.Sequential([jc.layers.Linear(np.tri(SIZE) / 3), jc.layers.Sigmoid()]),
+        lambda x: 1 / (1 + np.exp(-(np.tri(SIZE) / 3) @ x)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_inside_functions_have_the_derivatives_of_plain_numpy(name):
+    layer, twin = LAYERS[name]
+    lagrangian = Lagrangian(lambda x: np.sum(layer(x) * x**2), [lambda x: layer(x)[1:] * x[:-1], layer], np.ones(SIZE))
+    plain = Plain(lambda x: np.sum(twin(x) * x**2), [lambda x: twin(x)[1:] * x[:-1], twin])
+    x, multipliers = numbers(SIZE, 0), numbers(2 * SIZE - 1, 1)
+    agrees(lagrangian.constraints(x), plain.constraints(x), 1e-12)
+    agrees(lagrangian.jacobian(x).toarray(), plain.along(plain.constraints, x), 1e-11)
+    hessian = lagrangian.hessian(x, multipliers, 0.4)
+    agrees(hessian.toarray(), plain.hessian(x, multipliers, 0.4), 1e-7)
+    agrees(lagrangian.hessian_operator(x, multipliers, 0.4) @ np.eye(SIZE), hessian.toarray(), 1e-11)
+
+
+def test_a_stated_pattern_makes_a_sparse_hessian():
+    patterned, plain = (
+        Lagrangian(lambda x, layer=LAYERS[name][0]: np.sum(layer(x)), (), np.ones(SIZE))
+        for name in ("patterned", "products")
+    )
+    assert patterned.structure.nonzeros == np.count_nonzero(np.tril(AROUND))
+    assert plain.structure.nonzeros == SIZE * (SIZE + 1) // 2

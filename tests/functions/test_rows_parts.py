@@ -1,5 +1,7 @@
 """The parts of programs over rows: routes, writes, rewritten sums of products, steps done once for several slices."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -127,25 +129,42 @@ def test_terms_that_cancel_are_gone():
     assert functions(simplest(build, 9, 9, 9)) == []
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "sign", "wave"),
-    [
-        (("cos", "cos"), ("sin", "sin"), "subtract", lambda a, b: np.cos(a + b)),
-        (("cos", "cos"), ("sin", "sin"), "add", lambda a, b: np.cos(a - b)),
-        (("sin", "cos"), ("cos", "sin"), "add", lambda a, b: np.sin(a + b)),
-        (("sin", "cos"), ("cos", "sin"), "subtract", lambda a, b: np.sin(a - b)),
-    ],
-)
-def test_products_of_waves_become_one_wave(first, second, sign, wave):
+WAVES = [
+    (("cos", "cos"), ("sin", "sin"), "subtract", lambda p, _: np.cos(2 * p)),
+    (("cos", "cos"), ("sin", "sin"), "add", lambda _, q: np.cos(2 * q)),
+    (("sin", "cos"), ("cos", "sin"), "add", lambda p, _: np.sin(2 * p)),
+    (("sin", "cos"), ("cos", "sin"), "subtract", lambda _, q: -np.sin(2 * q)),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "sign", "wave"), WAVES)
+@pytest.mark.parametrize("values", [(0.7, 0.2), (1e6 + 0.3, 3e5), (1e-9, 1.0)])
+def test_products_of_waves_become_one_wave_where_its_argument_is_exact(first, second, sign, wave, values):
+    def build(step, p, q):
+        arguments = step("subtract", (p, q)), step("add", (p, q))
+        products = [
+            step("multiply", tuple(step(one, (a,)) for one, a in zip(pair, arguments, strict=True)))
+            for pair in (first, second)
+        ]
+        return step(sign, tuple(products))
+
+    found = simplest(build, 900, 900)
+    assert len(functions(found)) <= 3
+    assert evaluated(found, values) == pytest.approx(wave(*values), rel=1e-15)
+
+
+@pytest.mark.parametrize(("first", "second", "sign", "wave"), WAVES)
+def test_products_of_waves_of_other_arguments_stay(first, second, sign, wave):
     def build(step, a, b):
         products = [step("multiply", (step(one, (a,)), step(other, (b,)))) for one, other in (first, second)]
         return step(sign, tuple(products))
 
-    found = simplest(build, 900, 900)
-    assert len(functions(found)) == 2
-    values = {0: 0.7, 1: 0.2}
+    assert len(functions(simplest(build, 900, 900))) == 7
+
+
+def evaluated(draft: ScalarDraft, values) -> float:
     numbers: list[float] = []
-    for step in found.steps:
+    for step in draft.steps:
         operands = [numbers[k] for k in step.operands]
         match step.function:
             case "input":
@@ -154,7 +173,67 @@ def test_products_of_waves_become_one_wave(first, second, sign, wave):
                 numbers.append(step.number)
             case name:
                 numbers.append(float(getattr(np, name)(*operands)))
-    assert numbers[found.results[0]] == pytest.approx(wave(0.7, 0.2))
+    return numbers[draft.results[0]]
+
+
+ATOMS = {"x": 1e8 + 0.25, "y": 1e8, "z": 1e-3, "w": 3e-4, "one": 1.0}
+"""Two large neighbours, two small numbers, and one."""
+
+
+@st.composite
+def cancelling_sums(draw: st.DrawFn):
+    """Sums in which neighbours cancel, in any order and brackets, and products with such."""
+    parts = [
+        lambda step, at: step("subtract", (at["x"], at["y"])),
+        lambda step, at: step("subtract", (at["y"], at["x"])),
+        lambda step, at: at["z"],
+        lambda step, at: at["w"],
+        lambda step, at: step("multiply", (at["w"], at["one"])),
+    ]
+    chosen = draw(st.lists(st.tuples(st.sampled_from(parts), st.sampled_from(ARITHMETIC)), min_size=2, max_size=6))
+    turns = draw(st.lists(st.booleans(), min_size=6, max_size=6))
+
+    def build(step, *rows):
+        at = dict(zip(ATOMS, rows, strict=True))
+        found = chosen[0][0](step, at)
+        for (part, function), is_last in zip(chosen[1:], turns, strict=False):
+            operands = part(step, at), found
+            found = step(function, operands if is_last else operands[::-1])
+        return found
+
+    return build
+
+
+ARITHMETIC = ("add", "subtract", "multiply")
+
+
+@given(cancelling_sums())
+def test_what_has_no_large_numbers_but_in_exact_differences_loses_no_digits(build):
+    def fraction(function, operands):
+        known = {"add": Fraction.__add__, "subtract": Fraction.__sub__, "multiply": Fraction.__mul__}
+        return known[function](*operands)
+
+    def bound(function, operands):
+        (a, x), (b, y) = operands  # a number, and the sum of the magnitudes that it is made of
+        if function == "multiply":
+            return a * b, x * y
+        whole = a + b if function == "add" else a - b
+        return whole, abs(whole) if max(x, y) >= 1e6 else x + y  # the neighbours' difference is exact
+
+    values = [Fraction(number) for number in ATOMS.values()]
+    exact = build(fraction, *values)
+    _, magnitude = build(bound, *((number, abs(number)) for number in values))
+    found = evaluated(simplest(build, *([9] * len(ATOMS))), list(ATOMS.values()))
+    assert abs(Fraction(found) - exact) <= 100 * Fraction(2) ** -53 * magnitude
+
+
+def test_a_factor_out_of_range_is_not_joined_with_another():
+    writer = RowWriter((9,))
+    x = writer.inner.input(0)
+    small = writer.inner.constant(1e-200)
+    row = writer.inner.step("multiply", (small, writer.inner.step("multiply", (small, x))))
+    found = simplified(ScalarDraft(tuple(writer.inner.steps), (row,)), writer)
+    assert evaluated(found, [1e300]) == pytest.approx(1e-100)
 
 
 def test_what_two_slices_need_is_done_once():

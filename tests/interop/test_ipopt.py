@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import jacchain as jc
-from jacchain.errors import DtypeError, MissingExtraError, OptionError, SizeError
+from jacchain.errors import DtypeError, MissingExtraError, NonFiniteError, OptionError, SizeError
 from jacchain.interop.ipopt import QUIET, Problem, solve
 from jacchain.interop.solving import by_ipopt
 from jacchain.lagrangian.lagrangian import Lagrangian
@@ -182,6 +182,28 @@ def test_a_solver_that_is_missing_is_named_with_the_way_to_install_it(monkeypatc
         MissingExtraError, match=f"{solver} is not installed\n.*{'nlp' if solver == 'pounce' else 'conda'}"
     ):
         solve(lagrangian, program.x0, **bounds(program), solver=solver)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_itre": 1}, "'max_itre': 1: Unknown option \"max_itre\""),
+        ({"tol": "small"}, "'tol': 'small': .*not a string option"),
+        ({"tol": -1.0}, "'tol': -1.0: .*out of range"),
+    ],
+)
+def test_options_that_ipopt_does_not_take_are_named(options, message):
+    pytest.importorskip("pounce")
+    program, lagrangian = made("hs071")
+    with pytest.raises(OptionError, match=f"Ipopt does not take {message}.*\nsee Ipopt's list"):
+        solve(lagrangian, program.x0, **bounds(program), options={**QUIET, **options})
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_start_that_is_not_finite_is_refused(number):
+    program, lagrangian = made("hs071")
+    with pytest.raises(NonFiniteError, match=rf"x0\[2\] is {number}\nstart at finite numbers"):
+        solve(lagrangian, [1.0, 1.0, number, 1.0], **bounds(program))
 
 
 def test_wrong_bounds_starts_and_solvers_are_refused():
