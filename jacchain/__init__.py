@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from jacchain.blocks.compose import compose
     from jacchain.derivatives import gradient, jacobian, jvp, value_and_jacobian, vjp
     from jacchain.errors import JacchainError
-    from jacchain.lagrangian.lagrangian import Lagrangian
     from jacchain.hessians import hessian, hvp
+    from jacchain.lagrangian.lagrangian import Lagrangian
     from jacchain.model.dual import Dual
     from jacchain.model.elementwise import Elementwise
     from jacchain.model.function import Function

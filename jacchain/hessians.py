@@ -65,7 +65,7 @@ def hessian(
     Examples
     --------
     >>> import numpy as np
-    >>> hess = hessian(lambda x: x[0] ** 2 * x[1] + np.sin(x[1]))
+    >>> hess = hessian(lambda x: x[0] ** 2 * x[1] + x[1] ** 3)
     >>> print(hess(np.array([1.0, 0.0])))
     [[0. 2.]
      [2. 0.]]

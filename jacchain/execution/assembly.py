@@ -79,8 +79,10 @@ class Assembly:
     @property
     def is_one_part(self) -> bool:
         """Whether one part is all there is, and as it is."""
-        places = [(part.rows, part.columns, part.is_turned) for part in self.parts]
-        return not self.is_sparse and places == [(None, None, False)]
+        if self.is_sparse or len(self.parts) != 1:
+            return False
+        (part,) = self.parts
+        return part.rows is None and part.columns is None and not part.is_turned
 
     @property
     def is_overlapping(self) -> bool:
@@ -107,7 +109,7 @@ class Assembly:
             if self._is_viewed(part, operand.structure):
                 block = target[_as_slice(part.rows, self.rows), _as_slice(part.columns, self.columns)]
                 values = operand.arrays[0].T if part.is_turned else operand.arrays[0]
-                is_first = covered.take(_keys(self, part, operand.structure).places)
+                is_first = covered.is_known and covered.take(_keys(self, part, operand.structure).places)
                 made.append(
                     ((kernels.copyto, (block, values)),) if is_first else ((kernels.add, (block, values, block)),)
                 )

@@ -1,6 +1,7 @@
 """Ipopt's callbacks, for cyipopt and for pounce, a port of Ipopt that is installed as a wheel."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final, Literal, NamedTuple, final
 
@@ -8,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import DtypeError, MissingExtraError, unknown_name
-from jacchain.interop.bounds import as_bounds
+from jacchain.errors import DtypeError, MissingExtraError, OptionError, unknown_name
+from jacchain.interop.bounds import as_interval, as_x0
 from jacchain.lagrangian.lagrangian import Lagrangian
 
 Solver = Literal["pounce", "cyipopt"]
@@ -190,7 +191,11 @@ def solve(
     Raises
     ------
     SizeError
-        Bounds of another length than that of x or of g(x).
+        Bounds of another length than that of x or of g(x), or x0 of another length.
+    OptionError
+        Bounds that are NaN or cross; an option that Ipopt does not take.
+    NonFiniteError
+        x0 that is not finite.
     MissingExtraError
         The solver is not installed.
 
@@ -208,20 +213,23 @@ def solve(
     """
     module = _solver(solver)
     n, m = lagrangian.variables, lagrangian.number_of_constraints
+    start = as_x0(x0, n)
+    bounds = as_interval(-np.inf if lower is None else lower, np.inf if upper is None else upper, n)
+    constraint_bounds = as_interval(constraint_lower, constraint_upper, m, prefix="constraint_")
     iterates: list[Iterate] = []
     problem = module.Problem(
         n=n,
         m=m,
         problem_obj=Problem(lagrangian, watch=iterates.append),
-        lb=as_bounds("lower", -np.inf if lower is None else lower, n),
-        ub=as_bounds("upper", np.inf if upper is None else upper, n),
-        cl=as_bounds("constraint_lower", constraint_lower, m),
-        cu=as_bounds("constraint_upper", constraint_upper, m),
+        lb=bounds[0],
+        ub=bounds[1],
+        cl=constraint_bounds[0],
+        cu=constraint_bounds[1],
     )
-    for name, value in options.items():
-        problem.add_option(name, value)
-    with np.errstate(all="ignore"):  # a step that is too long may overflow; Ipopt looks for that and shortens it
-        x, info = problem.solve(as_bounds("x0", x0, n))
+    with _options_refused(options):
+        for name, value in options.items():
+            problem.add_option(name, value)
+        x, info = problem.solve(start)
     message = info["status_msg"]
     return Solution(
         x=np.asarray(x),
@@ -231,6 +239,23 @@ def solve(
         success=info["status"] in (0, 1),
         message=message.decode() if isinstance(message, bytes) else str(message),
     )
+
+
+@contextmanager
+def _options_refused(options: Mapping[str, str | int | float]) -> Iterator[None]:
+    """Turn what a solver says of an option into an error; cyipopt says it at once, pounce when it begins to solve."""
+    try:
+        yield
+    except (RuntimeError, TypeError) as error:
+        said = str(error)
+        if not any(sign in said for sign in ("OPTION_INVALID", "setting option", "invalid option")):
+            raise
+        told = said.partition("Exception message:")[2] or said
+        name = next((name for name in options if f'"{name}"' in told or name in said), "")
+        raise OptionError(
+            f"Ipopt does not take {name!r}: {options.get(name)!r}: {' '.join(told.split())}",
+            "see Ipopt's list of options, https://coin-or.github.io/Ipopt/OPTIONS.html",
+        ) from None
 
 
 def _solver(name: Solver) -> Any:

@@ -1,14 +1,18 @@
 """The arguments of SciPy's solvers."""
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, Literal, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacchain.errors import OptionError
-from jacchain.interop.bounds import as_bounds
+from jacchain.errors import OptionError, unknown_name
+from jacchain.interop.bounds import as_interval
 from jacchain.lagrangian.lagrangian import Lagrangian
+
+Matrices = Literal["sparse", "dense", "operators"]
+
+MATRICES: Final[tuple[Matrices, ...]] = ("sparse", "dense", "operators")
 
 
 def minimize_arguments(
@@ -19,11 +23,13 @@ def minimize_arguments(
     upper: ArrayLike | None = None,
     constraint_lower: ArrayLike | None = None,
     constraint_upper: ArrayLike | None = None,
+    matrices: Matrices = "sparse",
 ) -> dict[str, Any]:
     """Return fun, jac, hess, and bounds and constraints where there are some, for `scipy.optimize.minimize`.
 
-    They suit ``method="trust-constr"``: derivatives of the constraints and both Hessians are sparse. SciPy adds
-    Σ v_i ∇²g_i to ∇²f, jacchain subtracts; the signs are turned here.
+    They suit ``method="trust-constr"``: derivatives of the constraints and both Hessians are sparse. For
+    ``method="trust-exact"``, "trust-ncg", "trust-krylov", "dogleg" and "Newton-CG" choose ``matrices="dense"``. SciPy
+    adds Σ v_i ∇²g_i to ∇²f, jacchain subtracts; the signs are turned here.
 
     Parameters
     ----------
@@ -32,11 +38,14 @@ def minimize_arguments(
         Infinite where there is no bound; a variable whose bounds are equal is fixed.
     constraint_lower, constraint_upper : (m,) arrays
         Equal for an equation. Both must be given where there are constraints.
+    matrices : {"sparse", "dense", "operators"}
+        What derivatives are given as: SciPy's sparse arrays; NumPy's arrays; or, for trust-constr with Hessians that
+        would be too large, both Hessians as `Lagrangian.hessian_operator` and a sparse ∇g.
 
     Raises
     ------
     OptionError
-        There are constraints without bounds, or bounds without constraints.
+        There are constraints without bounds, or bounds without constraints; bounds that are NaN or cross.
     SizeError
         Bounds of another length than that of x or of g(x).
 
@@ -52,17 +61,17 @@ def minimize_arguments(
     [0.7071, 0.7071]
     """
     n, m = lagrangian.variables, lagrangian.number_of_constraints
-    no_multipliers = np.zeros(m, lagrangian.dtype)
+    no_multipliers, curvature = np.zeros(m, lagrangian.dtype), _hessian(lagrangian, matrices)
     arguments: dict[str, Any] = {
         "fun": lagrangian.objective,
         "jac": lagrangian.gradient,
-        "hess": lambda x: lagrangian.hessian(x, no_multipliers),
+        "hess": lambda x: curvature(x, no_multipliers, 1.0),
     }
     if lower is not None or upper is not None:
         from scipy.optimize import Bounds
 
         below, above = -np.inf if lower is None else lower, np.inf if upper is None else upper
-        arguments["bounds"] = Bounds(as_bounds("lower", below, n), as_bounds("upper", above, n))
+        arguments["bounds"] = Bounds(*as_interval(below, above, n))
     if (constraint_lower is None) is not (m == 0) or (constraint_upper is None) is not (m == 0):
         what = f"{m} constraint{'' if m == 1 else 's'}, but constraint_lower or constraint_upper is"
         raise OptionError(
@@ -73,19 +82,22 @@ def minimize_arguments(
         from scipy.optimize import NonlinearConstraint
 
         # SciPy's stubs take hess for a function of x alone, its documentation and code for one of x and v
-        curvature: Any = partial(_curvature, lagrangian)
+        weighted: Any = lambda x, v: curvature(x, np.negative(v), 0.0)  # noqa: E731  # typed as its stubs want it
         arguments["constraints"] = NonlinearConstraint(
             lagrangian.constraints,
-            as_bounds("constraint_lower", constraint_lower, m),
-            as_bounds("constraint_upper", constraint_upper, m),
-            jac=lagrangian.jacobian,
-            hess=curvature,
+            *as_interval(constraint_lower, constraint_upper, m, prefix="constraint_"),
+            jac=_jacobian(lagrangian, "dense" if matrices == "dense" else "sparse"),
+            hess=weighted,
         )
     return arguments
 
 
-def least_squares_arguments(lagrangian: Lagrangian, /) -> dict[str, Any]:
+def least_squares_arguments(
+    lagrangian: Lagrangian, /, *, matrices: Literal["sparse", "dense"] = "sparse"
+) -> dict[str, Any]:
     """Return fun and jac for `scipy.optimize.least_squares`: the residuals are the constraints, ∇g is sparse.
+
+    For ``method="lm"``, which takes NumPy's arrays only, choose ``matrices="dense"``.
 
     Examples
     --------
@@ -96,9 +108,26 @@ def least_squares_arguments(lagrangian: Lagrangian, /) -> dict[str, Any]:
     """
     if not lagrangian.number_of_constraints:
         raise OptionError("there are no residuals", "give the residuals as the constraints of the Lagrangian")
-    return {"fun": lagrangian.constraints, "jac": lagrangian.jacobian}
+    return {"fun": lagrangian.constraints, "jac": _jacobian(lagrangian, matrices)}
 
 
-def _curvature(lagrangian: Lagrangian, x: ArrayLike, v: ArrayLike) -> Any:
-    """Return Σ v_i ∇²g_i(x)."""
-    return lagrangian.hessian(x, np.negative(v), 0.0)
+def _hessian(lagrangian: Lagrangian, matrices: Matrices) -> Callable[..., Any]:
+    """Return the function of x, multipliers and σ that gives ∇²L."""
+    if matrices not in MATRICES:
+        unknown_name("matrices", matrices, MATRICES)
+    match matrices:
+        case "sparse":
+            return lagrangian.hessian
+        case "dense":
+            return lambda *weighted: lagrangian.hessian(*weighted).toarray()
+        case "operators":
+            return lagrangian.hessian_operator
+        case _:
+            assert_never(matrices)
+
+
+def _jacobian(lagrangian: Lagrangian, matrices: Literal["sparse", "dense"]) -> Callable[..., Any]:
+    """Return the function of x that gives ∇g."""
+    if matrices not in MATRICES[:2]:
+        unknown_name("matrices", matrices, MATRICES[:2])
+    return lagrangian.jacobian if matrices == "sparse" else lambda x: lagrangian.jacobian(x).toarray()

@@ -1,7 +1,7 @@
 """Checks at a point: that the functions still do what was recorded, and that there is no NaN or infinity."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,20 @@ from jacchain.algebra.structure import Structure, array_shapes
 from jacchain.errors import CheckError, NonFiniteError, SizeError
 from jacchain.execution.operation import CurvedOperation, Operation, OperationFacts
 from jacchain.functions.check import check_values
+from jacchain.lagrangian.engine import Result
 from jacchain.lagrangian.recorded import Function, Recorded
 from jacchain.model.expression import Expression
 from jacchain.model.layer import readonly
 from jacchain.model.tree import flatten
+
+TITLES: Final[dict[Result, str]] = {
+    "objective": "objective",
+    "constraints": "constraints",
+    "gradient": "gradient",
+    "lagrangian_gradient": "gradient of the Lagrangian",
+    "jacobian": "Jacobian",
+    "hessian": "Hessian",
+}
 
 
 @final
@@ -50,7 +60,7 @@ class Checked:
                 known = values[expression.outputs[position]].reshape(-1)
                 _compare(name, [_numbers(f, point) for f in self._functions[name]], known, margin)
 
-    def result(self, name: str, values: Array, point: Array, multipliers: Array, factor: float, /) -> None:
+    def result(self, name: Result, values: Array, point: Array, multipliers: Array, factor: float, /) -> None:
         """Look at a derivative.
 
         Raises
@@ -64,7 +74,7 @@ class Checked:
         known = expression.values(self._recorded.arguments(point, multipliers, factor))
         where = next(_singular(expression, known), "a product or sum of derivatives")
         raise NonFiniteError(
-            f"NaN or infinity in the {name.replace('_', ' of the ')}, from {where}",
+            f"NaN or infinity in the {TITLES[name]}, from {where}",
             "keep away from where the function has no finite derivative, such as a root or a quotient at 0",
         )
 

@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
-from jacchain.errors import OptionError, unknown_name
-from jacchain.functions.rows.programs import CALL, MANY, STEP, number_by_number, on_rows
+from jacchain.errors import InfeasibleError, OptionError, unknown_name
+from jacchain.functions.rows.programs import (
+    CALL,
+    STEP,
+    is_narrow,
+    number_by_number,
+    number_limit,
+    on_rows,
+)
 from jacchain.functions.rows.row_program import RowProgram
 from jacchain.functions.rows.wanted import Wanted
 from jacchain.functions.scalar.scalarise import elementwise_numbers, scalarised
@@ -77,26 +84,34 @@ class _Choice(NamedTuple):
 
     def quickest(self) -> Engine:
         """Return the engine that should take the least time at a new point."""
-        rows, matrices = self.rows(), None
+        few = "so few numbers are quicker in Python's own floats"
+        if is_narrow(self.recorded.expression) and (numbers := self.numbers()) is not None:
+            return RowEngine(self.recorded, numbers, reason=few)
+        count = self._scalar_operations()
+        reason, matrices = "some numbers are combined otherwise than one by one", None
+        try:
+            rows = self.rows()
+        except InfeasibleError as error:
+            rows, reason = None, str(error).partition("\n")[0]
         if rows is None:
-            matrices = self.matrices("some numbers are combined otherwise than one by one")
+            matrices = self.matrices(reason)
+            if count is None:  # so that what it takes to compute a Hessian need not be known yet
+                return matrices
             seconds, least = INSTRUCTION * matrices.instructions, matrices.multiplications
         else:
             seconds, least = CALL * rows.operations, 0
-        numbers = self.numbers() if self._expected(least) * STEP < seconds else None
+        is_few = count is not None and max(GROWTH * count, count + least) * STEP < seconds
+        numbers = self.numbers() if is_few else None
         if numbers is not None and numbers.operations * STEP < seconds:
-            return RowEngine(self.recorded, numbers, reason="so few numbers are quicker in Python's own floats")
+            return RowEngine(self.recorded, numbers, reason=few)
         if rows is not None:
             return RowEngine(self.recorded, rows, reason="all numbers are combined one by one")
         assert matrices is not None
         return matrices
 
-    def _expected(self, multiplications: int) -> float:
-        """Return about how many steps there are number by number, without the time that writing them takes."""
-        if elementwise_numbers(self.recorded.expression) > MANY:
-            return float("inf")
+    def _scalar_operations(self) -> int | None:
+        """Return how many operations on single numbers there are, or None where they are too many to be looked at."""
+        if elementwise_numbers(self.recorded.expression) > number_limit(self.recorded.expression):
+            return None
         scalar = scalarised(self.recorded.expression)
-        if scalar is None:
-            return float("inf")
-        count = len(scalar.expression.nodes)
-        return max(GROWTH * count, count + multiplications)
+        return None if scalar is None else len(scalar.expression.nodes)

@@ -1,6 +1,7 @@
 """What a Lagrangian asks of the code that does its arithmetic."""
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Literal, Protocol
 
 from jacchain.algebra.kernels import Array
 from jacchain.lagrangian.sparsity import SparsityPattern
@@ -9,20 +10,12 @@ Result = Literal["objective", "constraints", "gradient", "lagrangian_gradient", 
 """f, g, ∇f and ∇L, flat; the values of the sparse ∇g, and of the lower triangle of the sparse ∇²L."""
 
 
-class Patterns(NamedTuple):
-    """The sparse results of a Lagrangian, known before any is computed."""
-
-    jacobian: SparsityPattern
-    """Of ∇g: constraints × variables."""
-    hessian: SparsityPattern
-    """Of the lower triangle of ∇²L: variables × variables."""
-
-
 class Engine(Protocol):
     """Computes f, g and their derivatives at one point at a time, each when it is first asked for.
 
     Inputs and results keep to these laws: every operation of f and g is done at most once for a point, whatever is
-    asked for and in whatever order; other multipliers at the same point do not move the point.
+    asked for and in whatever order; other multipliers at the same point do not move the point. NaN and infinity go
+    into results without a warning of NumPy's.
     """
 
     @property
@@ -34,8 +27,12 @@ class Engine(Protocol):
         """Why it was chosen, in one line."""
 
     @property
-    def patterns(self) -> Patterns:
-        """Where the sparse results may differ from zero."""
+    def jacobian_pattern(self) -> SparsityPattern:
+        """Where ∇g, constraints × variables, may differ from zero."""
+
+    @property
+    def hessian_pattern(self) -> SparsityPattern:
+        """Where the lower triangle of ∇²L, variables × variables, may; found when it is first asked for."""
 
     def move(self, point: Array, /) -> None:
         """Take a point: an array of the variables, of the expression's dtype; it is copied."""
@@ -45,6 +42,12 @@ class Engine(Protocol):
 
     def result(self, name: Result, /) -> Array:
         """Return a result; the next point or multipliers overwrite it."""
+
+    def times(self, point: Array, multipliers: Array, factor: float, /) -> Callable[[Array], Array] | None:
+        """Return the product of ∇²L with a vector, or None where that is best done by the sparse matrix.
+
+        It keeps nothing of the point that `move` has given, and does not change it.
+        """
 
     def __str__(self) -> str:
         """Return a listing of what is done."""

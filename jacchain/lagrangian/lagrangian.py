@@ -1,6 +1,6 @@
 """The Lagrangian of a constrained problem, as solvers ask for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, final
 
@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import OptionError
+from jacchain.errors import InfeasibleError, OptionError
 from jacchain.lagrangian.checked import Checked
 from jacchain.lagrangian.choice import chosen_engine
 from jacchain.lagrangian.csr_form import CsrForm
 from jacchain.lagrangian.engine import Engine, Result
 from jacchain.lagrangian.recorded import Function, as_functions, recorded
-from jacchain.lagrangian.sparsity import Index, mirrored
-from jacchain.lagrangian.vectors import as_multipliers, as_start, as_vector, copied
+from jacchain.lagrangian.sparsity import SparsityPattern
+from jacchain.lagrangian.symmetric_form import SymmetricForm
+from jacchain.lagrangian.vectors import as_factor, as_multipliers, as_start, as_vector, copied
 from jacchain.model.expression import Expression
 
 
@@ -51,7 +52,8 @@ class Lagrangian:
     variables, number_of_constraints : int
         n and m.
     structure : SparsityPattern
-        Of the lower triangle of ∇²L: n × n.
+        Of the lower triangle of ∇²L: n × n. Made when it or a Hessian is first asked for, where L is computed by
+        products of matrices.
     jacobian_structure : SparsityPattern
         Of ∇g: m × n.
     expression : Expression
@@ -65,6 +67,10 @@ class Lagrangian:
         x0 of integers.
     TraceError
         A function that cannot be recorded, such as one whose shapes depend on numbers.
+    OptionError
+        An objective_factor that is not one finite number; an unknown planner or engine.
+    InfeasibleError
+        A Hessian with more nonzeros than memory can hold, when it is first asked for; `hessian_operator` does without.
     NonFiniteError
         With ``check=True``: NaN or infinity, with the name of the node.
     CheckError
@@ -73,6 +79,9 @@ class Lagrangian:
     Notes
     -----
     With g(x) = 0 or bounds on g, a stationary point has ∇f = Σ λ_i ∇g_i. Ipopt adds λ·g instead: there, give −λ.
+
+    Where a function overflows or is not defined, results hold NaN or infinity, and NumPy's warnings are not given,
+    whatever the engine and `numpy.errstate`: solvers try such points and step back. Use ``check=True`` to find out.
 
     Examples
     --------
@@ -102,7 +111,6 @@ class Lagrangian:
         "_lock",
         "_made_of",
         "_point",
-        "_source",
         "_sparse_hessian",
         "_sparse_jacobian",
         "_weights",
@@ -111,7 +119,6 @@ class Lagrangian:
         "has_objective",
         "jacobian_structure",
         "number_of_constraints",
-        "structure",
         "variables",
     )
 
@@ -138,20 +145,26 @@ class Lagrangian:
         self.expression: Expression = found.expression
         self.variables, self.number_of_constraints = found.variables, found.constraints
         self.has_objective, self.dtype = found.has_objective, found.expression.dtype
-        self.jacobian_structure, self.structure = self._engine.patterns
-        whole = mirrored(self.structure)
-        self._source = whole.source
-        self._sparse_hessian = CsrForm(whole.pattern, self.dtype)
+        self.jacobian_structure: SparsityPattern = self._engine.jacobian_pattern
+        self._sparse_hessian: SymmetricForm | None = None
         self._sparse_jacobian = CsrForm(self.jacobian_structure, self.dtype)
         self._lock = Lock()
         self._point: bytes | None = None
         self._weights: tuple[bytes, float] | None = None
 
+    @property
+    def structure(self) -> SparsityPattern:
+        """Where the lower triangle of ∇²L may differ from zero."""
+        with self._lock:
+            return self._engine.hessian_pattern
+
     def value(self, x: ArrayLike, /, multipliers: ArrayLike = (), objective_factor: float = 1.0) -> float:
         """Return L(x, λ, σ) = σ f(x) − λ·g(x)."""
+        factor = as_factor(objective_factor)
         weights = as_multipliers(multipliers, self.number_of_constraints, self.dtype)
-        total = objective_factor * self.objective(x)
-        return total - float(weights @ self.constraints(x)) if weights.size else total
+        total = factor * self.objective(x)
+        with np.errstate(all="ignore"):
+            return total - float(weights @ self.constraints(x)) if weights.size else total
 
     def objective(self, x: ArrayLike, /) -> float:
         """Return f(x), or 0 where there is no objective."""
@@ -165,12 +178,16 @@ class Lagrangian:
 
     def gradient(self, x: ArrayLike, /, multipliers: ArrayLike | None = None, objective_factor: float = 1.0) -> Array:
         """Return ∇L(x, λ, σ), or without multipliers σ ∇f(x): n numbers."""
+        factor = as_factor(objective_factor)
         if multipliers is not None:
-            return self._result("lagrangian_gradient", x, multipliers, objective_factor)
+            return self._result("lagrangian_gradient", x, multipliers, factor)
         if not self.has_objective:
             return np.zeros(self.variables, self.dtype)
         found = self._result("gradient", x)
-        return found if objective_factor == 1.0 else objective_factor * found
+        if factor == 1.0:
+            return found
+        with np.errstate(all="ignore"):
+            return factor * found
 
     def jacobian(self, x: ArrayLike, /) -> Any:
         """Return ∇g(x) as a `scipy.sparse.csr_array` of m × n, with the places of `jacobian_structure`.
@@ -190,7 +207,7 @@ class Lagrangian:
 
         All share their indices, which are read-only: copy before changing one in place.
         """
-        return self._sparse_hessian.of(self._result("hessian", x, multipliers, objective_factor, places=self._source))
+        return self._result("hessian", x, _none_as_empty(multipliers), as_factor(objective_factor), form=self._whole)
 
     def hessian_values(
         self,
@@ -202,25 +219,54 @@ class Lagrangian:
         out: Array | None = None,
     ) -> Array:
         """Return the values of ∇²L(x, λ, σ) at the places of `structure`, written into `out` if that is given."""
-        return self._result("hessian", x, multipliers, objective_factor, out=out)
+        return self._result("hessian", x, _none_as_empty(multipliers), as_factor(objective_factor), out=out)
 
     def hessian_operator(self, x: ArrayLike, /, multipliers: ArrayLike = (), objective_factor: float = 1.0) -> Any:
-        """Return ∇²L(x, λ, σ) as a `scipy.sparse.linalg.LinearOperator`, for solvers that only multiply by it."""
-        from scipy.sparse.linalg import aslinearoperator
+        """Return ∇²L(x, λ, σ) as a `scipy.sparse.linalg.LinearOperator`, for solvers that only multiply by it.
 
-        return aslinearoperator(self.hessian(x, multipliers, objective_factor))
+        By rows and by numbers it holds the sparse Hessian. By matrices it holds a copy of x, λ and σ, forms no Hessian,
+        and evaluates f and g anew for each product.
+        """
+        from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+        point = as_vector(x, self.variables, self.dtype)
+        weights = as_multipliers(_none_as_empty(multipliers), self.number_of_constraints, self.dtype)
+        factor = as_factor(objective_factor)
+        with self._lock:
+            if self._checked is not None:
+                self._checked.values(point, weights, factor)
+            times = self._engine.times(point, weights, factor)
+        if times is None:
+            return aslinearoperator(self.hessian(point, weights, factor))
+
+        def matvec(direction: Array) -> Array:
+            with np.errstate(all="ignore"):
+                return times(np.ascontiguousarray(direction, self.dtype).reshape(-1))
+
+        # SciPy's stubs take all but shape for callables of any kind
+        operator: Any = LinearOperator
+        return operator((self.variables,) * 2, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
 
     def explain(self) -> str:
         """Return all that is done, step by step."""
-        return f"{self}\n\n{self._engine}"
+        with self._lock:
+            try:
+                listing = str(self._engine)
+            except InfeasibleError as error:
+                listing = str(error)
+        return f"{self}\n\n{listing}"
 
     def __str__(self) -> str:
         """Return the sizes, and how the arithmetic is done and why."""
+        try:
+            hessian = f"{self.structure} in its lower triangle"
+        except InfeasibleError as error:
+            hessian = error.what
         return "\n".join(
             [
                 f"Lagrangian of {self.variables:,} variables and {self.number_of_constraints:,} constraints",
                 f"  Jacobian  {self.jacobian_structure}",
-                f"  Hessian   {self.structure} in its lower triangle",
+                f"  Hessian   {hessian}",
                 f"  engine    {self._engine.name}: {self._engine.reason}",
             ]
         )
@@ -240,9 +286,9 @@ class Lagrangian:
         factor: float = 1.0,
         *,
         out: Array | None = None,
-        places: Index | None = None,
-    ) -> Array:
-        """Return a copy of a result, or of its numbers at some places; multipliers are for what depends on them."""
+        form: Callable[[Array], Any] | None = None,
+    ) -> Any:
+        """Return a copy of a result, or what is made of it; multipliers are for what depends on them."""
         point = as_vector(x, self.variables, self.dtype)
         weights = None
         if multipliers is not None:
@@ -256,7 +302,13 @@ class Lagrangian:
             except BaseException:
                 self._point = self._weights = None  # what was done so far may be half of something
                 raise
-            return copied(found, out) if places is None else found[places]
+            return copied(found, out) if form is None else form(found)
+
+    def _whole(self, values: Array) -> Any:
+        """Return the sparse Hessian, given the values of its lower triangle."""
+        if self._sparse_hessian is None:
+            self._sparse_hessian = SymmetricForm(self._engine.hessian_pattern, self.dtype)
+        return self._sparse_hessian.of(values)
 
     def _move(self, point: Array, weights: Array | None, factor: float) -> None:
         """Tell the engine of a new point and of new multipliers."""
@@ -274,6 +326,10 @@ class Lagrangian:
 
     def _or_zeros(self, weights: Array | None) -> Array:
         return np.zeros(self.number_of_constraints, self.dtype) if weights is None else weights
+
+
+def _none_as_empty(multipliers: ArrayLike | None) -> ArrayLike:
+    return () if multipliers is None else multipliers
 
 
 def _restored(

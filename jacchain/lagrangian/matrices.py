@@ -1,6 +1,6 @@
 """The engine of all other functions: products of structured matrices, put together as sparse ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, Final, NamedTuple, final
@@ -16,9 +16,10 @@ from jacchain.execution.operation import Applied
 from jacchain.execution.program import Program
 from jacchain.execution.second.lower import SecondRequest, lower_second
 from jacchain.functions.options import FunctionOptions
-from jacchain.functions.second.hessian_run import hessian_run
-from jacchain.lagrangian.engine import Patterns, Result
+from jacchain.functions.second.product_run import ProductRun, product_run
+from jacchain.lagrangian.engine import Result
 from jacchain.lagrangian.recorded import Recorded, parts_of
+from jacchain.lagrangian.sparse_hessian import SparseHessian, sparse_hessian
 from jacchain.lagrangian.sparsity import SparsityPattern
 from jacchain.model.expression import Expression, differentiable
 from jacchain.model.primitives.unary import Unary
@@ -34,7 +35,8 @@ class MatrixEngine:
     """Three programs: the values of f and g; ∇f and ∇g; ∇²L.
 
     The first leaves the value of every node that the others read, and these take it as an input, so that nothing is
-    evaluated twice at one point.
+    evaluated twice at one point. The third is made when a Hessian or its structure is first asked for; until then the
+    first leaves all values that it may read.
     """
 
     name = "matrices"
@@ -45,30 +47,28 @@ class MatrixEngine:
         self._expression = expression = recorded.expression
         opened = replace(expression, inputs=(*expression.inputs, *_states(recorded)))
         self._first = _FirstOrder.of(recorded, opened)
-        self._second = hessian_run(
-            opened,
-            expression.inputs[:1],
-            expression.outputs[recorded.outputs["lagrangian"]],
-            FunctionOptions(planner=planner, seconds=1.0),
-            is_sparse=True,
-        )
-        self._read = _points(opened, [self._first.run.program, self._second.run.program])
+        self._planner = planner
         self._opened = opened
+        self._read = _states(recorded)
         self._values = _values(recorded, self._read)
-        whole = _pattern(self._second.run.program)
-        self._lower = np.flatnonzero(whole.rows >= whole.columns)
-        rows, columns = whole.rows[self._lower], whole.columns[self._lower]
-        self.patterns = Patterns(
-            self._first.pattern, SparsityPattern.of_places(whole.shape, rows=rows, columns=columns)
-        )
-        self._rows = self.patterns.jacobian.rows
+        self._made: SparseHessian | None = None
+        self._product: ProductRun | None = None
+        self.jacobian_pattern = self._first.pattern
+        self._rows = self.jacobian_pattern.rows
         self._known: dict[str, Array] = {}
         self._given: dict[int, Array] = {}
+        if any(_is_unstated(expression, k) for k in range(len(expression.nodes))):
+            self._make_second()  # what states no curvature is refused at once, if it matters
+
+    @property
+    def hessian_pattern(self) -> SparsityPattern:
+        """Where the lower triangle of ∇²L may differ from zero."""
+        return self._second.pattern
 
     @property
     def instructions(self) -> int:
         """How many instructions everything takes at a new point."""
-        return sum(len(run.program.instructions) for run in (self._values, self._first.run, self._second.run))
+        return sum(len(run.program.instructions) for run in (self._second.run, self._values, self._first.run))
 
     @property
     def multiplications(self) -> int:
@@ -92,14 +92,25 @@ class MatrixEngine:
     def result(self, name: Result, /) -> Array:
         """Return a result, which the next point overwrites."""
         if name not in self._known:
-            self._compute(name)
+            with np.errstate(all="ignore"):
+                self._compute(name)
         return self._known[name]
 
+    def times(self, point: Array, multipliers: Array, factor: float, /) -> Callable[[Array], Array]:
+        """Return the product of ∇²L with a vector, which never forms the matrix."""
+        if self._product is None:
+            expression = self._expression
+            output = expression.outputs[self._recorded.outputs["lagrangian"]]
+            self._product = product_run(expression, expression.inputs[:1], output)
+        product, arguments = self._product, self._recorded.arguments(point.copy(), multipliers.copy(), factor)
+        return lambda direction: product(arguments, [direction])[0]
+
     def __str__(self) -> str:
+        second = self._second
         parts = (
             ("values", self._values),
             ("first derivatives", self._first.run),
-            ("Hessian of the Lagrangian", self._second.run),
+            ("Hessian of the Lagrangian", second.run),
         )
         return "\n\n".join(f"{title}:\n{run.program}" for title, run in parts)
 
@@ -115,9 +126,22 @@ class MatrixEngine:
             case "lagrangian_gradient":
                 known[name] = self._lagrangian_gradient()
             case "hessian":
+                second = self._second
                 self._evaluate()
-                (place,) = self._second.run.results
-                known[name] = self._second.run(self._arguments())[place.first : place.last][self._lower]
+                known[name] = second.values(self._arguments())
+
+    @property
+    def _second(self) -> SparseHessian:
+        """The program of ∇²L; with it, it is known which values it reads."""
+        return self._make_second() if self._made is None else self._made
+
+    def _make_second(self) -> SparseHessian:
+        recorded = self._recorded
+        (source, *_), output = self._expression.inputs, self._expression.outputs[recorded.outputs["lagrangian"]]
+        self._made = made = sparse_hessian(self._opened, source, output, self._planner)
+        self._read = _points(self._opened, [self._first.run.program, made.run.program])
+        self._values = _values(recorded, self._read)
+        return made
 
     def _evaluate(self) -> None:
         """Evaluate f and g, and keep what their derivatives read."""
@@ -144,7 +168,7 @@ class MatrixEngine:
         if "multipliers" in inputs:
             weights = given[self._expression.inputs[inputs["multipliers"]]]
             terms = self.result("jacobian") * weights[self._rows]
-            columns = self.patterns.jacobian.columns
+            columns = self.jacobian_pattern.columns
             total -= np.bincount(columns, terms, minlength=total.size).astype(total.dtype)
         return total
 
@@ -237,6 +261,11 @@ def _states(recorded: Recorded) -> tuple[int, ...]:
             if not expression.facts(k).view:
                 found.append(k)
     return tuple(found)
+
+
+def _is_unstated(expression: Expression, node: int) -> bool:
+    """Whether an operation does not say what its second derivatives are."""
+    return expression.nodes[node].operation is not None and expression.facts(node).curvatures is None
 
 
 def _points(expression: Expression, programs: Iterable[Program]) -> tuple[int, ...]:

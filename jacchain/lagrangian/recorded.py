@@ -87,9 +87,7 @@ def recorded(objective: Function | None, constraints: Sequence[Function], x0: Ar
         found = [node for part in parts for node in _replayed(builder, part, inputs[0])]
         outputs.append(_joined([Tracer(builder, node) for node in found]))
         terms += _weighted(builder, Tracer(builder, inputs[1]), found)
-    outputs.append(terms[0] if values is not None else -terms[0])
-    for term in terms[1:]:
-        outputs[-1] = outputs[-1] - term
+    outputs.append(_difference(terms) if values is not None else -_total(terms))
     signature = Signature(NAME, _leaves(len(inputs)), _leaves(len(outputs)))
     expression = builder.expression(inputs, [output.node for output in outputs], signature)
     return Recorded(expression, x0.size, sum(counts), values is not None)
@@ -165,6 +163,19 @@ def parts_of(nodes: Sequence[Applied], node: int, /) -> list[int]:
         else:
             found.append(k)
     return found
+
+
+def _difference(terms: Sequence[Any]) -> Any:
+    """Return the first term less the others."""
+    return terms[0] if len(terms) == 1 else terms[0] - _total(terms[1:])
+
+
+def _total(terms: Sequence[Any]) -> Any:
+    """Return a sum, halves first: a chain of so many additions would have derivatives along all of it."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return _total(terms[:half]) + _total(terms[half:])
 
 
 def _leaves(count: int) -> Tree:

@@ -5,9 +5,10 @@ from typing import Any, Final, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array
+from jacchain.functions.rows.number_executable import NumberExecutable
 from jacchain.functions.rows.row_program import RowProgram
 from jacchain.functions.rows.wanted import Wanted
-from jacchain.lagrangian.engine import Patterns, Result
+from jacchain.lagrangian.engine import Result
 from jacchain.lagrangian.recorded import Recorded
 from jacchain.lagrangian.sparsity import SparsityPattern
 
@@ -30,13 +31,13 @@ class RowEngine:
         self.name = "numbers" if program.is_numbers else "rows"
         self.reason = reason
         self.program = program
-        self.patterns = Patterns(
-            _pattern(program, "jacobian", (recorded.constraints, recorded.variables)),
-            _pattern(program, "hessian", (recorded.variables, recorded.variables)),
-        )
+        self.jacobian_pattern = _pattern(program, "jacobian", (recorded.constraints, recorded.variables))
+        self.hessian_pattern = _pattern(program, "hessian", (recorded.variables, recorded.variables))
         self._inputs = recorded.inputs
         self._dtype = recorded.expression.dtype
         self._executable = program.bind()
+        # a program over numbers is silent by itself, and entering a state of NumPy takes as long as a tenth of it
+        self._is_silent = isinstance(self._executable, NumberExecutable) and self._dtype == np.float64
 
     def move(self, point: Array, /) -> None:
         """Take a point."""
@@ -50,8 +51,14 @@ class RowEngine:
             self._executable.set_input(self._inputs["factor"], np.asarray(factor, self._dtype))
 
     def result(self, name: Result, /) -> Array:
-        """Return a result, which the next point overwrites."""
-        return self._executable.result(name)
+        """Return a result, which the next point overwrites; NumPy warns of nothing."""
+        if self._is_silent:
+            return self._executable.result(name)
+        with np.errstate(all="ignore"):
+            return self._executable.result(name)
+
+    def times(self, _point: Array, _multipliers: Array, _factor: float, /) -> None:
+        """Return None: there are about as many entries as numbers in L, and the sparse matrix is quick."""
 
     def __str__(self) -> str:
         return str(self.program)

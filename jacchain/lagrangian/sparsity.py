@@ -1,7 +1,7 @@
 """Where the entries of a sparse matrix are that may differ from zero, whatever the point."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,10 @@ class SparsityPattern:
     def __post_init__(self) -> None:
         dtype = np.int32 if max(*self.shape, self.columns.size) < np.iinfo(np.int32).max else np.int64
         for name in ("indptr", "columns"):
-            array = np.array(getattr(self, name), dtype)  # SciPy takes both of one dtype without a copy
-            array.flags.writeable = False
+            array = np.asarray(getattr(self, name), dtype)  # SciPy takes both of one dtype without a copy
+            if array.flags.writeable:
+                array = array.copy()
+                array.flags.writeable = False
             object.__setattr__(self, name, array)
 
     @classmethod
@@ -50,6 +52,29 @@ class SparsityPattern:
         keys = distinct(np.asarray(rows, np.int64) * shape[1] + np.asarray(columns, np.int64))
         counts = np.bincount(keys // shape[1], minlength=shape[0])
         return cls(shape, np.concatenate([[0], np.cumsum(counts)]), keys % shape[1])
+
+    @classmethod
+    def of_lower_triangle(cls, size: int, /) -> Self:
+        """Return the pattern of all places on the diagonal and below.
+
+        Examples
+        --------
+        >>> pattern = SparsityPattern.of_lower_triangle(2)
+        >>> pattern.rows.tolist(), pattern.columns.tolist()
+        ([0, 1, 1], [0, 0, 1])
+        """
+        indptr = np.cumsum(np.arange(size + 1, dtype=np.int64))
+        columns: Index = np.empty(triangle(size), np.int32 if triangle(size) < np.iinfo(np.int32).max else np.int64)
+        each = np.arange(size, dtype=columns.dtype)
+        for row, start in enumerate(indptr[:-1]):
+            columns[start : start + row + 1] = each[: row + 1]
+        columns.flags.writeable = False
+        return cls((size, size), indptr, columns)
+
+    @property
+    def is_lower_triangle(self) -> bool:
+        """Whether it has all places on the diagonal and below, given that it has none above."""
+        return self.nonzeros == triangle(self.shape[0])
 
     @property
     def rows(self) -> Index:
@@ -66,37 +91,6 @@ class SparsityPattern:
         return f"{rows:,} x {columns:,} with {self.nonzeros:,} nonzeros"
 
 
-class Mirrored(NamedTuple):
-    """A symmetric matrix that is stored by its lower triangle: all places, and where each finds its value."""
-
-    pattern: SparsityPattern
-    source: Index
-    """For each place of the whole matrix the number of the place in the lower triangle that holds its value."""
-
-
-def mirrored(lower: SparsityPattern, /) -> Mirrored:
-    """Return the whole of a symmetric matrix, given its lower triangle.
-
-    Row i of the whole is row i of the lower triangle, followed by column i of what is below the diagonal.
-
-    Examples
-    --------
-    >>> whole = mirrored(SparsityPattern.of_places((2, 2), rows=[0, 1], columns=[0, 0]))
-    >>> whole.pattern.rows.tolist(), whole.pattern.columns.tolist(), whole.source.tolist()
-    ([0, 0, 1], [0, 1, 0], [0, 1, 1])
-    """
-    size, rows, columns = lower.shape[0], lower.rows, lower.columns
-    below = np.flatnonzero(rows > columns)
-    order = below[np.argsort(columns[below], kind="stable")]  # rows ascend within each column
-    counts = np.diff(lower.indptr).astype(np.int64)
-    added = np.bincount(columns[below], minlength=size)
-    indptr = np.concatenate([[0], np.cumsum(counts + added)])
-    kept = np.arange(lower.nonzeros) - lower.indptr[rows] + indptr[rows]
-    starts = np.cumsum(added) - added
-    turned = columns[order]
-    placed = np.arange(order.size) - starts[turned] + indptr[turned] + counts[turned]
-    source = np.empty(indptr[-1], np.intp)
-    found = np.empty(indptr[-1], columns.dtype)
-    source[kept], source[placed] = np.arange(lower.nonzeros), order
-    found[kept], found[placed] = columns, rows[order]
-    return Mirrored(SparsityPattern(lower.shape, indptr, found), source)
+def triangle(size: int, /) -> int:
+    """Return how many places the lower triangle of a square matrix has, with the diagonal."""
+    return size * (size + 1) // 2

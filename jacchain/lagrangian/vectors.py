@@ -1,13 +1,13 @@
-"""The flat arrays that a solver gives: points, multipliers, and buffers to write into."""
+"""What a solver gives: flat arrays of points and multipliers, the objective's factor, and buffers to write into."""
 
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import DtypeError, SizeError, TraceError
+from jacchain.errors import DtypeError, JacchainError, OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import Overloaded
 from jacchain.model.layer import as_point
 from jacchain.model.trace import real
@@ -57,16 +57,63 @@ def as_multipliers(values: Any, count: int, dtype: "np.dtype[Any]", /) -> Array:
     jacchain.errors.SizeError: 1 multiplier is given for 2 constraints
     give 2 multipliers, one for each number that the constraints give
     """
+    if isinstance(values, Overloaded):
+        raise TraceError("the multipliers are traced, where numbers are needed", "give the functions to the trace")
     if type(values) is np.ndarray and values.dtype == dtype and values.shape == (count,):
         return values
     array = real(() if values is None else values, "multipliers")
     if array.shape != (count,):
         given = prod(array.shape)
-        what = f"{given} multiplier{'s are' if given != 1 else ' is'} given for {count} constraints"
+        noun = "constraint" if count == 1 else "constraints"
+        what = f"{given} multiplier{'s are' if given != 1 else ' is'} given for {count} {noun}"
         if given == count:
             what = f"the multipliers have shape {array.shape}, not ({count},)"
-        raise SizeError(what, f"give {count} multipliers, one for each number that the constraints give")
+        cure = {
+            0: "leave the multipliers out: there are no constraints",
+            1: "give 1 multiplier, for the one number that the constraints give",
+        }
+        raise SizeError(
+            what, cure.get(count, f"give {count} multipliers, one for each number that the constraints give")
+        )
     return array.astype(dtype)
+
+
+def as_factor(value: Any, /) -> float:
+    """Return the objective's factor by value, so that nobody can change it afterwards.
+
+    Raises
+    ------
+    OptionError
+        Not one real, finite number.
+
+    Examples
+    --------
+    >>> as_factor(np.float32(0.5))
+    0.5
+    >>> as_factor("two")
+    Traceback (most recent call last):
+    jacchain.errors.OptionError: objective_factor is 'two'
+    give one finite number, such as 1.0
+    """
+    if type(value) is not float:
+        value = _number(value)
+    if not isfinite(value):
+        raise OptionError(f"objective_factor is {value}", "give one finite number, such as 1.0")
+    found: float = value
+    return found
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, Overloaded):
+        raise TraceError("objective_factor is a traced value, where a number is needed", "give a number")
+    try:
+        array = real(value, "objective_factor")
+    except JacchainError:
+        array = None
+    if array is None or array.ndim:
+        given = repr(value) if array is None else f"an array of shape {array.shape}"
+        raise OptionError(f"objective_factor is {given}", "give one finite number, such as 1.0")
+    return float(array)
 
 
 def copied(values: Array, out: Any, /) -> Array:

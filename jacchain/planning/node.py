@@ -82,6 +82,7 @@ Node = Local | Multiply | Tangent | Adjoint
 GraphNode = Node | Add
 """The nodes of a plan for a branching graph, where paths meet and are added."""
 
+
 class Seed(NamedTuple):
     """A given vector, as a column: the direction of an input, by number."""
 

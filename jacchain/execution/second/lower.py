@@ -19,6 +19,7 @@ from jacchain.algebra.structure import (
 from jacchain.algebra.symmetric import half_cost, mirror_scratch, scaled_gram_cost
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.graph.lower import FOLDED, Place, Request, Writer, finished
+from jacchain.execution.listing import Step
 from jacchain.execution.operation import VALUE, Applied, CurvatureFacts
 from jacchain.execution.program import Program
 from jacchain.planning.node import (
@@ -191,10 +192,17 @@ class _SecondWriter:
     def constants(self) -> int:
         """Return the numbers of what is made of constants once, and read by what is not."""
         listing = self.first.listing
-        made = {step.result for step in listing.steps if step.op in (*FOLDED, "local")} & listing.borrowed
+        made = {step.result for step in listing.steps if step.op in FOLDED or self._is_written(step)} & listing.borrowed
         kept = {k for step in listing.steps if step.result not in listing.borrowed for k in step.operands}
         kept = {listing.views.get(k, k) for k in kept | set(listing.results)}
         return sum(stored(listing.structures[k]) for k in made & kept)
+
+    def _is_written(self, step: Step) -> bool:
+        """Whether a step writes a local Jacobian: others are views of what they read."""
+        if step.op != "local":
+            return False
+        facts = self.first.facts_of(step.source).locals[int(step.mode)]
+        return facts is not None and not facts.view
 
     def _has_to_be_mirrored(self, assembly: Assembly, registers: Sequence[int]) -> bool:
         """Whether a symmetric matrix would be so to rounding only.

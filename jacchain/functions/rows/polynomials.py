@@ -1,6 +1,7 @@
 """Steps written anew as sums of products: like terms collected, and what cancels left out."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
+from math import frexp
 from typing import Final, final
 
 from jacchain.functions.rows.row_writer import RowWriter, kind
@@ -13,8 +14,8 @@ LINEAR: Final = frozenset({"take", "put", "sum", "sums"})
 WIDEST: Final = 48
 """Products that a sum may have; a longer one is a quantity of its own."""
 
-TINY: Final = 1e-14
-"""A coefficient so much smaller than what it is the sum of is a zero that was rounded."""
+TAME: Final = 2.0**60
+"""Coefficients no larger, nor smaller than one over it, have products in float32's range."""
 
 Monomial = tuple[int, ...]
 """A product of steps, in order; one may stand there several times."""
@@ -23,37 +24,82 @@ Polynomial = dict[Monomial, float]
 """A sum of products with coefficients."""
 
 
-def plus(first: Mapping[Monomial, float], second: Mapping[Monomial, float], sign: float = 1.0, /) -> Polynomial:
-    """Return a sum or a difference, without the products that cancel.
+def plus(first: Polynomial, second: Polynomial, sign: float = 1.0, /) -> Polynomial | None:
+    """Return a sum or a difference, without the products that cancel; None where that might lose digits.
+
+    Notes
+    -----
+    (x - c) + z is exact where x is near c, and (x + z) - c is not if z is small. So the longer operand's terms stay
+    in their order, like terms meet in its places, and at most one more is added last: where nothing meets, that is
+    the sum as it was. Of a longer sum a term's coefficient changes only as `_met` allows, and only that of one term.
 
     Examples
     --------
     >>> plus({(1, 2): 2.0, (3,): 1.0}, {(1, 2): 2.0}, -1.0)
     {(3,): 1.0}
+    >>> plus({(1,): 1.0, (2,): -1.0}, {(3,): 1.0, (4,): 1.0})
     """
-    found = dict(first)
-    for monomial, number in second.items():
-        known = found.get(monomial, 0.0)
-        total = known + sign * number
-        if abs(total) <= TINY * max(abs(known), abs(number)):
-            found.pop(monomial, None)
+    signed = {monomial: sign * number for monomial, number in second.items()}
+    longer, shorter = (first, signed) if len(first) >= len(signed) else (signed, first)
+    found, changed, new = dict(longer), 0, Polynomial()
+    for monomial, number in shorter.items():
+        if monomial not in longer:
+            new[monomial] = number
+        elif longer[monomial] == -number:
+            del found[monomial]
+        elif len(longer) == 1 or _met(monomial, longer[monomial], number):
+            found[monomial] += number
+            changed += 1
         else:
-            found[monomial] = total
-    return found
+            return None
+    if len(new) > 1 or (changed > 1) or (changed and new and len(longer) > 1):
+        return None
+    return {**found, **new}
 
 
-def times(first: Mapping[Monomial, float], second: Mapping[Monomial, float], /) -> Polynomial:
-    """Return a product.
+def _met(monomial: Monomial, first: float, second: float) -> bool:
+    """Whether a term's coefficient in a longer sum may become that of two terms.
+
+    Let y be the rest of the sum (first · x + y) + second · x. A power of two times x, and a sum of two constants that
+    is a number, are not rounded, so neither order loses more. Otherwise the product is rounded, by |first + second|
+    |x| ε. That shows in the result only where y is near -(first + second) x; there first · x + y is about -second · x,
+    which if |second| > |first| is no difference of neighbours within a factor of two, and is rounded alike.
+    """
+    total = first + second
+    back = total - first
+    is_exact = (first - (total - back)) + (second - back) == 0.0
+    return is_exact and (not monomial or abs(frexp(total)[0]) == 0.5 or abs(second) > abs(first))
+
+
+def times(first: Polynomial, second: Polynomial, /) -> Polynomial | None:
+    """Return a product of two products; None where one is a sum, or their coefficients go out of range.
+
+    A sum is never multiplied out: x y - x z has errors of the order of x y, and x (y - z) may have none.
 
     Examples
     --------
-    >>> times({(1,): 1.0, (2,): 1.0}, {(1,): 1.0, (2,): -1.0})
-    {(1, 1): 1.0, (2, 2): -1.0}
+    >>> times({(1,): 2.0}, {(1, 2): -1.0}), times({(1,): 1.0, (2,): 1.0}, {(1,): 1.0})
+    ({(1, 1, 2): -2.0}, None)
     """
-    found: Polynomial = {}
-    for a, x in first.items():
-        found = plus(found, {tuple(sorted((*a, *b))): x * y for b, y in second.items()})
-    return found
+    if not first or not second:
+        return {}
+    if len(first) > 1 or len(second) > 1:
+        return None
+    ((a, x),), ((b, y),) = first.items(), second.items()
+    return {tuple(sorted((*a, *b))): x * y} if is_tame(x) and is_tame(y) else None
+
+
+def is_tame(number: float, /) -> bool:
+    """Whether products with a coefficient stay in range wherever those without it do, but for extreme numbers."""
+    return 1 / TAME <= abs(number) <= TAME
+
+
+def _is_tame_product(polynomial: Polynomial) -> bool:
+    return len(polynomial) == 1 and is_tame(next(iter(polynomial.values())))
+
+
+def _constant(number: float) -> Polynomial:
+    return {(): number} if number else {}
 
 
 @final
@@ -66,9 +112,17 @@ class Rewriting:
         Of the other program.
     steps : sequence of ScalarStep
     kept : set of int
-        The sums and products that stay quantities of their own; all others are multiplied out.
+        The sums and products that stay quantities of their own; others may join the sums and products they stand in.
     is_contracted : bool
-        Write cos a cos b - sin a sin b as cos(a + b), and the like.
+        Write cos a cos b - sin a sin b as cos(a + b), and the like, where a + b is nothing or a power of two times one
+        row.
+
+    Notes
+    -----
+    Let a = p - q and b = p + q as computed: each is off by up to ε (|p| + |q|), and so are their waves, besides ε of
+    their own; so cos a cos b - sin a sin b is off by up to some ε (1 + |p| + |q|). 2 p is exact, and cos 2 p is off by
+    ε of itself. Of independent a and b the sum is rounded, so that cos(a + b) may be off by ε |a + b| where the
+    products are off by ε: those stay. A sine is small only where the sum is, which is then as exact as its parts.
     """
 
     def __init__(
@@ -80,6 +134,7 @@ class Rewriting:
         self.is_contracted = is_contracted
         self.polynomials: list[Polynomial] = []
         self._arguments: dict[int, tuple[str, Polynomial]] = {}
+        self._sums: dict[int, Polynomial] = {}
         self._written: dict[tuple[tuple[Monomial, float], ...], int] = {}
 
     def results(self, rows: Iterable[int], /) -> tuple[int, ...]:
@@ -92,39 +147,58 @@ class Rewriting:
         known = [self.polynomials[i] for i in step.operands]
         match step.function:
             case "constant":
-                return {(): step.number} if step.number else {}
+                return _constant(step.number)
             case "input":
                 return {(self.writer.inner.copy(step, ()),): 1.0}
-            case "add":
-                found = plus(known[0], known[1])
-            case "subtract":
-                found = plus(known[0], known[1], -1.0)
+            case "add" | "subtract":
+                found = self._sum(known[0], known[1], 1.0 if step.function == "add" else -1.0)
             case "negative":
                 found = {monomial: -number for monomial, number in known[0].items()}
-            case "divide" if known[1] and len(known[0]) <= WIDEST:
-                found = times(known[0], self._reciprocal(known[1]))
-            case "multiply" if len(known[0]) * len(known[1]) <= WIDEST:
-                found = times(known[0], known[1])
+            case "divide" if known[1]:
+                found = self._product(known[0], self._reciprocal(known[1]))
+            case "multiply":
+                found = self._product(known[0], known[1])
             case _ if kind(step.function) in LINEAR:
                 return self._moved(step, known)
             case _:
                 return {(self._applied(step, known),): 1.0}
         is_simple = not found or (len(found) == 1 and len(next(iter(found))) <= 1)
-        if is_simple or (k not in self.kept and len(found) <= WIDEST):
-            return found
-        written = self._write(found)
+        return found if is_simple or (k not in self.kept and len(found) <= WIDEST) else self._alone(found)
+
+    def _alone(self, polynomial: Polynomial) -> Polynomial:
+        """Return a polynomial as a quantity of its own."""
+        if len(polynomial) == 1 and abs(next(iter(polynomial.values()))) == 1.0 and len(next(iter(polynomial))) == 1:
+            return polynomial
+        written = self._write(polynomial)
         number = self.writer.inner.number(written)
-        return {(written,): 1.0} if number is None else {(): number}
+        return {(written,): 1.0} if number is None else _constant(number)
+
+    def _sum(self, first: Polynomial, second: Polynomial, sign: float) -> Polynomial:
+        found = plus(first, second, sign)
+        if found is None and len(first) >= len(second):
+            found = plus(first, self._alone(second), sign)
+        elif found is None:
+            found = plus(self._alone(first), second, sign)
+        return plus(self._alone(first), self._alone(second), sign) or {} if found is None else found
+
+    def _product(self, first: Polynomial, second: Polynomial) -> Polynomial:
+        found = times(first, second)
+        if found is None:
+            found = times(*(one if _is_tame_product(one) else self._alone(one) for one in (first, second)))
+        if found is None:  # with a constant out of range
+            written = self.writer.inner.step("multiply", (self._write(first), self._write(second)))
+            number = self.writer.inner.number(written)
+            return {(written,): 1.0} if number is None else _constant(number)
+        return found
 
     def _reciprocal(self, divisor: Polynomial) -> Polynomial:
-        """Return 1 / divisor: with the divisor's first coefficient taken out, and of powers the power of one."""
-        first = min(divisor)
-        number = divisor[first]
-        if len(divisor) == 1 and len(set(first)) <= 1:
-            ones = [self.writer.inner.step("divide", (self.writer.number(1.0), k)) for k in first]
-            return {tuple(ones): 1.0 / number}
-        scaled = self._write({monomial: x / number for monomial, x in divisor.items()})
-        return {(self.writer.inner.step("divide", (self.writer.number(1.0), scaled)),): 1.0 / number}
+        """Return 1 / divisor: of a product with a coefficient without that, and of powers the power of one."""
+        one = self.writer.number(1.0)
+        if len(divisor) == 1:
+            ((monomial, number),) = divisor.items()
+            if is_tame(number) and len(set(monomial)) <= 1:
+                return {tuple(self.writer.inner.step("divide", (one, k)) for k in monomial): 1.0 / number}
+        return {(self.writer.inner.step("divide", (one, self._write(divisor))),): 1.0}
 
     def _moved(self, step: ScalarStep, known: Sequence[Polynomial]) -> Polynomial:
         """Return what a linear function gives, with the factor that all its operands have taken out."""
@@ -135,7 +209,7 @@ class Rewriting:
         bare = [dict.fromkeys(polynomial, 1.0) for polynomial in known]
         found = self._applied(step, bare)
         number = self.writer.inner.number(found)
-        return {(found,): factor} if number is None else plus({}, {(): factor * number})
+        return {(found,): factor} if number is None else _constant(factor * number)
 
     def _applied(self, step: ScalarStep, known: Sequence[Polynomial]) -> int:
         operands = [self._write(polynomial) for polynomial in known]
@@ -147,13 +221,15 @@ class Rewriting:
         return found
 
     def _write(self, polynomial: Polynomial) -> int:
-        key = tuple(sorted(polynomial.items()))
+        key = tuple(polynomial.items())
         if key not in self._written:
             if self.is_contracted:
                 polynomial = self._contracted(polynomial)
             inner = self.writer.inner
-            terms = [self._term(monomial, number) for monomial, number in sorted(polynomial.items())]
-            self._written[key] = sum_of(inner, terms) if terms else inner.constant(0.0)
+            terms = [self._term(monomial, number) for monomial, number in polynomial.items()]
+            found = self._written[key] = sum_of(inner, terms) if terms else inner.constant(0.0)
+            if len(polynomial) > 1:
+                self._sums[found] = polynomial
         return self._written[key]
 
     def _term(self, monomial: Monomial, number: float) -> Term:
@@ -198,9 +274,31 @@ class Rewriting:
             case _:
                 wave, sign = "sin", 1.0 if is_equal else -1.0
                 a, b = b, a
-        argument = plus(a, b, sign)
+        argument = self._exact(a, b, sign)
         left = {m: x for m, x in polynomial.items() if m not in (monomial, partner)}
-        return plus(left, times({tuple(rest): number}, self._wave(wave, argument)))
+        wave_of = None if argument is None else times({tuple(rest): number}, self._wave(wave, argument))
+        found = None if wave_of is None else plus(left, wave_of)
+        return polynomial if found is None else found
+
+    def _exact(self, first: Polynomial, second: Polynomial, sign: float) -> Polynomial | None:
+        """Return a sum or difference of arguments where that is nothing, or a power of two times one row."""
+        total = self._expanded(first)
+        for monomial, number in self._expanded(second).items():
+            total[monomial] = total.get(monomial, 0.0) + sign * number
+        found = {monomial: number for monomial, number in total.items() if number}
+        if not found:
+            return found
+        is_exact = len(found) == 1 and () not in found and abs(frexp(next(iter(found.values())))[0]) == 0.5
+        return found if is_exact else None
+
+    def _expanded(self, polynomial: Polynomial) -> Polynomial:
+        """Return an argument with the sums in it written out."""
+        found = Polynomial()
+        for monomial, number in polynomial.items():
+            inner = self._sums.get(monomial[0]) if len(monomial) == 1 else None
+            for part, factor in (self._expanded(inner) if inner else {monomial: 1.0}).items():
+                found[part] = found.get(part, 0.0) + number * factor
+        return found
 
     def _known(self, wave: str, argument: Polynomial) -> int:
         """Return the step of a wave that has been written, or -1."""

@@ -13,12 +13,16 @@ from jacchain.functions.rows.row_values import RowValues
 from jacchain.functions.rows.row_writer import RowWriter
 from jacchain.functions.rows.scattered import NotRowsError
 from jacchain.functions.rows.wanted import Wanted
-from jacchain.functions.scalar.scalarise import elementwise_numbers, scalarised
+from jacchain.functions.scalar.scalarise import LARGEST, elementwise_numbers, scalarised
 from jacchain.model.expression import Expression
+from jacchain.model.primitives.elementwise import ElementwisePrimitive
 from jacchain.model.second_order import Tap, taps
 
 MANY: Final = 400
-"""Numbers that elementwise operations make, up to which a program number by number is looked at."""
+"""Numbers that elementwise operations make, up to which a program number by number is looked at besides rows."""
+
+NARROW: Final = 8
+"""Numbers of a row, on average, up to which number by number is quicker anyway: a step on a row takes as long as 24."""
 
 CALL: Final = 0.6e-6
 """Seconds of a step on short rows."""
@@ -71,15 +75,28 @@ def row_program(
         size = prod(expression.nodes[expression.outputs[output]].shape)
         if result in ("gradient", "hessian") and size != 1:
             raise OptionError(f"the {name} is of {size} numbers", "weight them, so that there is one")
-    rows = on_rows(expression, wanted, variable, planner)
     numbers = number_by_number(expression, wanted, variable, planner)
+    if numbers is not None and is_narrow(expression):
+        return numbers
+    try:
+        rows = on_rows(expression, wanted, variable, planner)
+    except InfeasibleError:
+        if numbers is None:
+            raise
+        rows = None
     if rows is None or numbers is None:
         return numbers if rows is None else rows
     return numbers if numbers.operations * STEP < rows.operations * CALL else rows
 
 
 def on_rows(expression: Expression, wanted: Mapping[str, Wanted], variable: int, planner: str, /) -> RowProgram | None:
-    """Return the program in steps on rows, or None where there is none."""
+    """Return the program in steps on rows, or None where there is none.
+
+    Raises
+    ------
+    InfeasibleError
+        The planner takes no rows, or not so many.
+    """
     source = expression.inputs[variable]
     try:
         values = RowValues(expression)
@@ -87,8 +104,28 @@ def on_rows(expression: Expression, wanted: Mapping[str, Wanted], variable: int,
         chosen = [Placed(tap.node, _places(tap, size)) for tap in taps(expression, [source])]
         outputs = [[Placed(node, identity(values.size(node)))] for node in expression.outputs]
         return Composed(values, Ends(chosen, size, outputs), planner).program(expression, wanted)
-    except (NotRowsError, InfeasibleError):
+    except NotRowsError:
         return None
+
+
+def is_narrow(expression: Expression, /) -> bool:
+    """Whether the rows of an expression are so short that it is not worth while to look at steps on rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jacchain.model.trace import trace
+    >>> is_narrow(trace(lambda x: x[0] * x[1] + x[2], np.ones(3))), is_narrow(trace(np.sin, np.ones(100)))
+    (True, False)
+    """
+    return elementwise_numbers(expression) <= NARROW * sum(
+        isinstance(node.operation, ElementwisePrimitive) for node in expression.nodes
+    )
+
+
+def number_limit(expression: Expression, /) -> int:
+    """Return how many numbers elementwise operations may make for a program number by number."""
+    return LARGEST if is_narrow(expression) else MANY
 
 
 def _places(tap: Tap, size: int) -> Route:
@@ -99,7 +136,7 @@ def number_by_number(
     expression: Expression, wanted: Mapping[str, Wanted], variable: int, planner: str, /
 ) -> RowProgram | None:
     """Return the program in steps on single numbers, or None where there are too many."""
-    if elementwise_numbers(expression) > MANY:
+    if elementwise_numbers(expression) > number_limit(expression):
         return None
     scalar = scalarised(expression)
     if scalar is None:

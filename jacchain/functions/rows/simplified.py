@@ -31,8 +31,9 @@ class _Trial(NamedTuple):
 def simplified(draft: ScalarDraft, like: RowWriter, /) -> ScalarDraft:
     """Return a draft with the same results to rounding, in less time.
 
-    Sums of products are multiplied out where that lets terms meet, and common factors taken out again. Which shared
-    sums and products to multiply out and which to keep is tried one by one, as long as the program is short.
+    Sums of sums are written as one where that lets like terms meet, products of products likewise, and common factors
+    are taken out. Nothing is multiplied out: a - b may have all digits where x a - x b has none. Which shared sums and
+    products to join to what they stand in and which to keep is tried one by one, as long as the program is short.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def _improved(draft: ScalarDraft, like: RowWriter, choices: Sequence[int], best:
                 return best
             left -= 1
             trial = _trial(draft, like, best.kept ^ {choice})
-            # what is multiplied out for nothing may lose digits where its terms cancel
+            # of two ways that take as long, the one nearer to the formulas as they are
             if (trial.nanoseconds, choice not in trial.kept) < (best.nanoseconds, choice not in best.kept):
                 best = trial
         if best.nanoseconds >= before:

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import isfinite
 from typing import Any, Final, NamedTuple, final
 
 import numpy as np
@@ -14,6 +13,9 @@ from jacchain.model.primitives.formula import OPERATORS, SPECIAL
 INPUT: Final = "input"
 CONSTANT: Final = "constant"
 COMMUTATIVE: Final = frozenset({"add", "multiply"})
+
+LARGEST: Final = 2.0**120
+"""Numbers no larger, nor smaller than one over it, have reciprocals with all digits, in float32 too."""
 
 
 class ScalarStep(NamedTuple):
@@ -176,11 +178,11 @@ class StepWriter:
                 inner = self.steps[b]
                 first = self.number(inner.operands[0]) if inner.function == "multiply" else None
                 last = self.number(inner.operands[1]) if inner.function == "multiply" else None
-                if self.is_exact or (first is None and last is None):
+                factor = last if first is None else first
+                if self.is_exact or factor is None or not 1 / LARGEST <= number * factor <= LARGEST:
                     return self._step("multiply", (a, b))
                 # c (d x) = (c d) x
-                rest = inner.operands[0 if first is None else 1]
-                return self._positive_product(self.constant(number * (last if first is None else first)), rest)  # type: ignore[operator]  # one of both is a number
+                return self._positive_product(self.constant(number * factor), inner.operands[0 if first is None else 1])
 
     def _quotient(self, left: int, right: int) -> int:
         a, is_minus_a = self._unsigned(left)
@@ -193,7 +195,7 @@ class StepWriter:
         if divisor == 1.0:
             return a
         if not self.is_exact and self.number(a) != 1.0:
-            if divisor is not None and divisor != 0.0 and isfinite(1 / divisor):
+            if divisor is not None and 1 / LARGEST <= divisor <= LARGEST:
                 return self._product(self.constant(1 / divisor), a)
             return self._product(a, self._step("divide", (self.constant(1.0), b)))
         return self._step("divide", (a, b))

@@ -70,30 +70,42 @@ def _factored(draft: ScalarDraft) -> ScalarDraft:
     uses, made, fixed = _uses(draft), list[int](), 0
     writer = StepWriter()
     writer.is_exact = False
-    inner = {
-        i for k, step in enumerate(draft.steps) if step.function in SUMS and k >= draft.fixed for i in step.operands
-    }
+    joined = _joined(draft, uses)
     for k, step in enumerate(draft.steps):
         operands = [made[i] for i in step.operands]
         if k < draft.fixed or step.function in (INPUT, CONSTANT):
             made.append(writer.copy(step, operands))
             fixed = len(writer.steps) if k < draft.fixed else fixed
-        elif step.function in SUMS and not (k in inner and uses[k] == 1):
-            made.append(sum_of(writer, [_mapped(term, made) for term in _terms(draft, uses, k)]))
+        elif step.function in SUMS and k not in joined:
+            made.append(sum_of(writer, [_mapped(term, made) for term in _terms(draft, uses, joined, k)]))
         else:
             made.append(writer.step(step.function, operands))
     return needed(ScalarDraft(tuple(writer.steps), tuple(made[k] for k in draft.results), fixed))
 
 
-def _terms(draft: ScalarDraft, uses: Counter[int], k: int) -> Iterator[Term]:
-    """Yield what is added up to a sum, through sums and products that nothing else needs."""
+def _joined(draft: ScalarDraft, uses: Counter[int]) -> set[int]:
+    """Return the sums that are written as part of the sum above them: of two in one sum only the first.
+
+    (x - c) + (z - d) is not the same to rounding as ((x - c) + z) - d where x is near c, and z near d.
+    """
+    found: set[int] = set()
+    for k, step in enumerate(draft.steps):
+        if step.function in SUMS and k >= draft.fixed:
+            inner = [i for i in step.operands if draft.steps[i].function in SUMS and uses[i] == 1 and i >= draft.fixed]
+            found.update(inner[:1])
+    return found
+
+
+def _terms(draft: ScalarDraft, uses: Counter[int], joined: set[int], k: int) -> Iterator[Term]:
+    """Yield what is added up to a sum, through sums and products that nothing else needs; a sum's terms first."""
     root, waiting = k, [(k, False)]
     while waiting:
         k, is_negative = waiting.pop()
         step = draft.steps[k]
-        if step.function in SUMS and k >= draft.fixed and (k == root or uses[k] == 1):
+        if step.function in SUMS and (k == root or k in joined):
             left, right = step.operands
-            waiting += ((right, is_negative ^ (step.function == "subtract")), (left, is_negative))
+            operands = [(left, is_negative), (right, is_negative ^ (step.function == "subtract"))]
+            waiting += operands if right in joined else reversed(operands)
         else:
             yield Term(is_negative, tuple(_factors(draft, uses, k)))
 
