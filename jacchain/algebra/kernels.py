@@ -36,6 +36,9 @@ class Kernels(Protocol):
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Write the elementwise product into `out`."""
 
+    def outer(self, subscripts: str, a: Array, b: Array, out: Array) -> object:
+        """Write products of entries into `out`, none of them summed, by the subscripts of ``einsum``."""
+
     def add(self, a: Array, b: Array, out: Array) -> object:
         """Write the elementwise sum into `out`."""
 

@@ -48,6 +48,10 @@ def _gram(a: Array, out: Array) -> None:
     np.matmul(a.T, a, out=out)  # NumPy sees that it is one array twice: BLAS updates one half, NumPy mirrors it
 
 
+def _outer(subscripts: str, a: Array, b: Array, out: Array) -> None:
+    np.einsum(subscripts, a, b, out=out)  # its loops take half the time of a broadcast product with short rows
+
+
 def _fill(value: float, out: Array) -> None:
     out[...] = value
 
@@ -103,6 +107,7 @@ class NumpyKernels:
     matmul = staticmethod(np.matmul)
     gram = staticmethod(_gram)
     multiply = staticmethod(np.multiply)
+    outer = staticmethod(_outer)
     add = staticmethod(np.add)
     negative = staticmethod(np.negative)
     csr = staticmethod(_csr)

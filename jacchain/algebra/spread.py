@@ -76,13 +76,15 @@ def even_calls(kernels: Kernels, left: Operand, right: Operand, out: Operand, /)
     # no index is summed over: every entry is one product
     if a.kind == BLOCKED:  # rows (i, p), columns (k, j): left[i, p, j] · right[i, j, k]
         shape = (a.times, a.rows, b.columns, b.times)
-        first = x[None, :, None, :] if a.is_factor else x[:, :, None, :]
-        second = y[:, None, :, None] if b.is_factor else _rows(b, y).swapaxes(1, 2)[:, None, :, :]
+        left_indices, first = ("pj", x) if a.is_factor else ("ipj", x)
+        right_indices, second = ("ik", y) if b.is_factor else ("ijk", _rows(b, y))
+        subscripts = f"{left_indices},{right_indices}->ipkj"
     else:  # rows (i, j), columns (k, p): left[i, j, k] · right[k, j, p]
         shape = (a.rows, a.times, b.times, b.columns)
-        first = x[:, None, :, None] if a.is_factor else _rows(a, x)[:, :, :, None]
-        second = y[None, :, None, :] if b.is_factor else y.swapaxes(0, 1)[None]
-    return ((kernels.multiply, (first, second, target.reshape(shape))),)
+        left_indices, first = ("ik", x) if a.is_factor else ("ijk", _rows(a, x))
+        right_indices, second = ("jp", y) if b.is_factor else ("kjp", y)
+        subscripts = f"{left_indices},{right_indices}->ijkp"
+    return ((kernels.outer, (subscripts, first, second, target.reshape(shape))),)
 
 
 def _rows(found: Grid, array: Array) -> Array:

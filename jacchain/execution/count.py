@@ -44,6 +44,11 @@ class CountingKernels:
         self.multiplications += out.size
         return self.kernels.multiply(a, b, out)
 
+    def outer(self, subscripts: str, a: Array, b: Array, out: Array) -> object:
+        """Count and pass on."""
+        self.multiplications += out.size
+        return self.kernels.outer(subscripts, a, b, out)
+
     def add(self, a: Array, b: Array, out: Array) -> object:
         """Pass on."""
         return self.kernels.add(a, b, out)

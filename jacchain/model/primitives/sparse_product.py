@@ -59,10 +59,10 @@ class SparseProduct(Primitive):
         indptr, indices = csr_arrays(self.structure)
         shape = self.structure.rows, self.structure.columns
         if numbers.flags.c_contiguous:
-            return ((kernels.csr_dot, (kernels.csr(numbers, indices, indptr, shape), x, y)),)
+            return ((kernels.csr_dot, (kernels.csr(numbers, indices, indptr, shape), x[:, None], y[:, None])),)
         held = kernels.xp.empty(numbers.shape, numbers.dtype)
         copied = (kernels.copyto, (held, numbers))
-        return (copied, (kernels.csr_dot, (kernels.csr(held, indices, indptr, shape), x, y)))
+        return (copied, (kernels.csr_dot, (kernels.csr(held, indices, indptr, shape), x[:, None], y[:, None])))
 
     def local_calls(self, kernels: Kernels, k: int, xs: Arrays, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
         """Return the call that copies the numbers, or takes x in the places of A's rows."""
