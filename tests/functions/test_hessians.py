@@ -145,7 +145,7 @@ def test_few_numbers_are_worked_out_one_by_one():
     assert isinstance(hess.program(x), RowProgram)
     assert_allclose(hess(x), jc.hessian(f, structured=True)(x).todense(), rtol=1e-12)
     assert hess.plan(x).flops > 0
-    assert hess.count(x).multiplications > 0
+    assert hess.count(x).multiplications == hess.program(x).multiplications > 0
     first, second = hess(x), hess(2 * x)
     assert not np.array_equal(first, second)
     with np.errstate(all="ignore"):

@@ -81,6 +81,11 @@ class RowProgram:
         """How many steps compute something."""
         return sum(_computes(step) for step in self.steps)
 
+    @property
+    def multiplications(self) -> int:
+        """How many steps multiply or divide, those of values and local derivatives included."""
+        return sum(step.function in ("multiply", "divide") for step in self.steps)
+
     def steps_of(self, name: str, /) -> int:
         """Return how many steps one result takes, those that it shares included."""
         needed = set(self.results[name].rows)

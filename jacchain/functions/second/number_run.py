@@ -72,8 +72,7 @@ class NumberRun:
 
     def count(self, _arguments: Sequence[Array], /) -> Counted:
         """Return the multiplications of a run, with those of values and local derivatives, and the result's bytes."""
-        found = sum(step.function in ("multiply", "divide") for step in self.program.steps)
-        return Counted(found, self.size * self.size * self.expression.dtype.itemsize)
+        return Counted(self.program.multiplications, self.size * self.size * self.expression.dtype.itemsize)
 
     def matrices(self, arguments: Sequence[Array], /, *, check: bool = False) -> list[list[Matrix]]:
         """Return the one block as a sparse matrix."""
