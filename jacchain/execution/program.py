@@ -6,12 +6,11 @@ from typing import Final, Literal, NamedTuple, final
 
 from jacchain.algebra.addition import addition
 from jacchain.algebra.expand import expand_cost
-from jacchain.algebra.pattern import transpose
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Structure, stored
-from jacchain.algebra.symmetric import half_cost
 from jacchain.errors import JacchainError
 from jacchain.execution.lanes import FIRST
+from jacchain.execution.symmetric_steps import predicted
 from jacchain.planning.slicing import Axis
 
 States = Literal["point", "seed", "constant", "value", "view"]
@@ -259,10 +258,10 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
     operands = [program.registers[k].structure for k in step.operands]
     match step.op:
         case "multiply" | "add":
-            predicted = (product if step.op == "multiply" else addition)(operands[0], operands[1])
-            cost = predicted.cost if program.registers[step.result].storage >= 0 else 0  # what is constant is made once
-            if (found, step.flops) != (predicted.structure, cost):
-                _broken(place, step, f"is {found}, but {predicted.structure} is predicted")
+            made = (product if step.op == "multiply" else addition)(operands[0], operands[1])
+            cost = made.cost if program.registers[step.result].storage >= 0 else 0  # what is constant is made once
+            if (found, step.flops) != (made.structure, cost):
+                _broken(place, step, f"is {found}, but {made.structure} is predicted")
         case "expand":
             expected = Dense(operands[0].rows, operands[0].columns)
             if (found, step.flops) != (expected, expand_cost(operands[0])):
@@ -279,20 +278,13 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
                 _broken(place, step, f"is {found}, not dense")
         case "constant" | "unit" if program.registers[step.result].storage >= 0:
             _broken(place, step, "has storage, though it exists already")
-        case "transpose" | "half":
-            _check_symmetric(program, place, step)
+        case "transpose" | "half" | "gram" | "pairs" | "layered" | "mirror" as op:
+            known = predicted(op, operands)
+            cost = 0 if known is None or program.registers[step.result].storage < 0 else known.flops
+            if known is None or (found, step.flops) != (known.structure, cost):
+                _broken(place, step, f"is {found}, but {known} is predicted")
         case _:  # operations and layers state their own
             pass
-
-
-def _check_symmetric(program: Program, place: int, step: Instruction) -> None:
-    found = program.registers[step.result].structure
-    operands = [program.registers[k].structure for k in step.operands]
-    if step.op == "transpose" and found != transpose(operands[0]):
-        _broken(place, step, f"is {found}, but {transpose(operands[0])} is predicted")
-    cost = half_cost(operands[0]) if program.registers[step.result].storage >= 0 else 0
-    if step.op == "half" and (found, step.flops) != (Dense(operands[0].columns, operands[1].columns), cost):
-        _broken(place, step, f"is {found}, not the symmetric product of {operands[0]} and {operands[1]}")
 
 
 def _check_sharing(program: Program, place: int, step: Instruction, held: Mapping[int, set[int]]) -> None:

@@ -1,16 +1,14 @@
 """All planners side by side: as text, as JSON, and as comma-separated values."""
 
-import csv
 import json
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any, Final
 
 from jacchain.planning.comparison import Rival
 from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
 from jacchain.planning.profile import depth
-from jacchain.report.layout import bytes_text, count_text, field, ratio, ratio_text, table
+from jacchain.report.layout import bytes_text, count_text, field, planners_csv, ratio, ratio_text, table
 from jacchain.report.text import chain_text
 
 SCHEMA: Final = "jacchain.comparison/v1"
@@ -103,13 +101,6 @@ def _entry(rival: Rival, least: int) -> dict[str, Any]:
 
 def comparison_csv(rivals: Sequence[Rival], /) -> str:
     """Return a comparison as comma-separated values, one planner a row, numbers in full."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = ("flops", "ratio", "peak", "depth", "makespan", "lower_bound", "chunk_size", "status", "obstacle")
-    writer.writerow(["planner", *names])
+    columns = ("flops", "ratio", "peak", "depth", "makespan", "lower_bound", "chunk_size", "status", "obstacle")
     least = _least(rivals)
-    for rival in rivals:
-        entry = _entry(rival, least)
-        cells = [entry.get(name) for name in names]
-        writer.writerow([rival.planner, *("" if cell is None else cell for cell in cells)])
-    return stream.getvalue().rstrip("\n")
+    return planners_csv(columns, {rival.planner: _entry(rival, least) for rival in rivals})

@@ -1,12 +1,32 @@
 """Lines, tables and numbers of plain text, at most 80 columns wide where single numbers allow it."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from io import StringIO
 from textwrap import fill
-from typing import Final
+from typing import Any, Final
 
 WIDTH: Final = 80
 INDENT: Final = 10
+
+
+def planners_csv(columns: Sequence[str], entries: Mapping[str, Mapping[str, Any]], /) -> str:
+    """Return what is known of planners as comma-separated values, one planner a row, numbers in full.
+
+    Examples
+    --------
+    >>> print(planners_csv(["flops", "peak"], {"forward": {"flops": 6, "peak": None}}))
+    planner,flops,peak
+    forward,6,
+    """
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["planner", *columns])
+    for planner, entry in entries.items():
+        cells = [entry.get(name) for name in columns]
+        writer.writerow([planner, *("" if cell is None else cell for cell in cells)])
+    return stream.getvalue().rstrip("\n")
 
 
 def table(rows: Sequence[Sequence[str]], /, *, left: Sequence[int] = (0,), gap: int = 3) -> list[str]:

@@ -1,16 +1,14 @@
 """All planners of a graph side by side: as text, as JSON, and as comma-separated values."""
 
-import csv
 import json
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any, Final
 
 from jacchain.planning.elimination.eliminations import graph_depth
 from jacchain.planning.elimination.graph_comparison import GraphRival
 from jacchain.planning.graph import Graph
 from jacchain.report.graphs.text import graph_lines
-from jacchain.report.layout import bytes_text, count_text, field, ratio, ratio_text, table
+from jacchain.report.layout import bytes_text, count_text, field, planners_csv, ratio, ratio_text, table
 
 GRAPH_COMPARISON_SCHEMA: Final = "jacchain.graph-comparison/v1"
 
@@ -84,12 +82,6 @@ def _entry(rival: GraphRival, least: int) -> dict[str, Any]:
 
 def graph_comparison_csv(rivals: Sequence[GraphRival], /) -> str:
     """Return a comparison as comma-separated values, one planner a row, numbers in full."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = ("flops", "ratio", "peak", "depth", "lower_bound", "status", "obstacle")
-    writer.writerow(["planner", *names])
+    columns = ("flops", "ratio", "peak", "depth", "lower_bound", "status", "obstacle")
     least = _least(rivals)
-    for rival in rivals:
-        cells = [_entry(rival, least).get(name) for name in names]
-        writer.writerow([rival.planner, *("" if cell is None else cell for cell in cells)])
-    return stream.getvalue().rstrip("\n")
+    return planners_csv(columns, {rival.planner: _entry(rival, least) for rival in rivals})

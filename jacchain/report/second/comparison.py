@@ -1,14 +1,12 @@
 """All planners of the Hessian of a chain side by side: as text, as JSON, and as comma-separated values."""
 
-import csv
 import json
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any, Final
 
 from jacchain.planning.graph import Chain
 from jacchain.planning.second.chains.comparison import HessianRival
-from jacchain.report.layout import bytes_text, count_text, field, ratio, ratio_text, table
+from jacchain.report.layout import bytes_text, count_text, field, planners_csv, ratio, ratio_text, table
 from jacchain.report.text import chain_text
 
 SCHEMA: Final = "jacchain.hessian-comparison/v1"
@@ -42,16 +40,9 @@ def hessian_comparison_json(chain: Chain, rivals: Sequence[HessianRival], /) -> 
 
 def hessian_comparison_csv(rivals: Sequence[HessianRival], /) -> str:
     """Return a comparison as comma-separated values, one planner a row, numbers in full."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     columns = ("flops", "ratio", "peak", "steps", "lower_bound", "status", "obstacle")
-    writer.writerow(["planner", *columns])
     least = _least(rivals)
-    for rival in rivals:
-        entry = _entry(rival, least)
-        cells = [entry.get(name) for name in columns]
-        writer.writerow([rival.planner, *("" if cell is None else cell for cell in cells)])
-    return stream.getvalue().rstrip("\n")
+    return planners_csv(columns, {rival.planner: _entry(rival, least) for rival in rivals})
 
 
 def _least(rivals: Sequence[HessianRival]) -> int:

@@ -6,7 +6,6 @@ from jacchain.algebra.product import product
 from jacchain.planning.node import Local, Multiply
 from jacchain.planning.second.chains.elementals import Cell, Elementals
 from jacchain.planning.second.chains.node import ChainNode, Elemental, Lift, Pull, Sum, Zero, chain_operands
-from jacchain.planning.second.chains.tensor import TensorStructure
 
 Span = tuple[int, int]
 """The Jacobian J(upper, lower)."""
@@ -118,9 +117,3 @@ def renumbered(node: ChainNode, place: dict[int, int], /) -> ChainNode:
             return node
         case Multiply() | Lift() | Pull() | Sum():
             return node._replace(left=place[node.left], right=place[node.right])
-
-
-def tensor_structure(node: ChainNode, /) -> TensorStructure:
-    """Return the structure of a node that is a tensor."""
-    assert not isinstance(node, Local | Multiply)
-    return node.structure
