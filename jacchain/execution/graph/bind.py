@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, final
 from jacchain.algebra.addition import add_calls, addition
 from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
-from jacchain.algebra.layered import layered_calls, layered_scratch, pair_calls
+from jacchain.algebra.layered import layered_calls, pair_calls
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Diagonal, Identity, Kronecker, array_shapes
-from jacchain.algebra.symmetric import half_calls, mirror_entries, mirror_scratch, scaled_gram_calls, transpose_calls
+from jacchain.algebra.symmetric import half_calls, mirror_entries, scaled_gram_calls, transpose_calls
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import Backend
 from jacchain.execution.bind import Group, cut, first_touching_result, flat, units
@@ -26,6 +26,7 @@ from jacchain.execution.operation import (
     ValueView,
 )
 from jacchain.execution.program import Instruction, Program, is_view
+from jacchain.execution.symmetric_steps import predicted
 
 
 class _Local(NamedTuple):
@@ -321,15 +322,9 @@ class GraphBinding:
             case "curvature":
                 curvatures = self._facts(step.source).curvatures or ()
                 return max(one.scratch for one in curvatures)
-            case "pairs":
-                pairs = self.program.registers[step.result].structure
-                return pairs.rows * pairs.columns
-            case "layered":
-                found = self.program.registers[step.operands[2]].structure
-                assert isinstance(found, Kronecker)
-                return layered_scratch(found)
-            case "mirror":
-                return mirror_scratch(self.program.registers[step.result].structure)
+            case "half" | "gram" | "pairs" | "layered" | "mirror" as op:
+                known = predicted(op, [self.program.registers[k].structure for k in step.operands])
+                return 0 if known is None else known.scratch
             case "assemble":
                 structures = [self.program.registers[k].structure for k in step.operands]
                 return self.assemblies[int(step.mode.partition(":")[0])].scratch(structures)

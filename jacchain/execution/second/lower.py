@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never, final
 
-from jacchain.algebra.layered import column_pairs, is_layered, layered_cost, layered_scratch, layered_structure
+from jacchain.algebra.layered import is_layered
 from jacchain.algebra.pattern import transpose
 from jacchain.algebra.structure import (
     Dense,
@@ -16,12 +16,13 @@ from jacchain.algebra.structure import (
     is_unit,
     stored,
 )
-from jacchain.algebra.symmetric import half_cost, mirror_scratch, scaled_gram_cost
+from jacchain.algebra.symmetric import half_cost, scaled_gram_cost
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.graph.lower import FOLDED, Place, Request, Writer, finished
 from jacchain.execution.listing import Step
 from jacchain.execution.operation import VALUE, Applied, CurvatureFacts
 from jacchain.execution.program import Program
+from jacchain.execution.symmetric_steps import SymmetricOp, predicted
 from jacchain.planning.node import (
     Add,
     Adjoint,
@@ -306,8 +307,6 @@ class _SecondWriter:
                 listing.borrowed.add(made)
         else:
             made = self.first.folded(made)
-            if register in listing.views:  # of a view in any strides, so it is a copy of its own
-                listing.views.pop(made, None)
         listing.known[key] = made
         self.turned[register], self.turned[made] = made, register
         return made
@@ -317,10 +316,10 @@ class _SecondWriter:
         listing = self.first.listing
         match listing.structures[factor]:
             case Kronecker() as p if not is_shared and is_layered(listing.structures[middle], p):
-                return self._layered(middle, factor, p)
+                return self._symmetric("layered", (self._step("pairs", (factor,)), middle, factor))
             case Dense() as p if middle in self.uniform.intersection(listing.borrowed):
                 if scaled_gram_cost(p) <= half_cost(p) + (0 if is_shared else p.rows * p.columns):
-                    return self._gram(middle, factor, p)
+                    return self._symmetric("gram", (factor, middle))
             case _:
                 pass
         scaled = self.first.folded(listing.multiply(middle, factor))
@@ -328,40 +327,25 @@ class _SecondWriter:
         if not all(isinstance(structure, Dense) for structure in structures):
             turned = self._transpose(factor, is_strided=isinstance(structures[1], STRIDED))
             return self._mirror(self.first.folded(listing.multiply(turned, scaled)))
-        key = ("half", factor, scaled)
-        if key not in listing.known:
-            size, cost = structures[0].columns, half_cost(structures[0])
-            made = self.first.folded(listing.emit("half", Dense(size, size), (factor, scaled), flops=cost))
-            listing.known[key] = made
-            self.symmetric.add(made)
-        return listing.known[key]
+        return self._symmetric("half", (factor, scaled))
 
-    def _gram(self, middle: int, factor: int, p: Dense) -> int:
-        """Emit c PᵀP for a constant c."""
-        listing, key = self.first.listing, ("gram", factor, middle)
+    def _step(self, op: SymmetricOp, operands: tuple[int, ...], in_place: tuple[int, ...] = ()) -> int:
+        """Return the register of a step of a symmetric product; equal steps merge."""
+        listing, key = self.first.listing, (op, *operands)
         if key not in listing.known:
-            size = p.columns
-            made = listing.emit("gram", Dense(size, size), (factor, middle), flops=scaled_gram_cost(p))
-            listing.known[key] = self.first.folded(made)
-            self.symmetric.add(made)
-        return listing.known[key]
-
-    def _layered(self, middle: int, factor: int, p: Kronecker) -> int:
-        """Emit PᵀCP for P = A⊗I and a diagonal C: the products of A's columns, often constant, then one product."""
-        listing, key = self.first.listing, ("layered", factor, middle)
-        if ("pairs", factor) not in listing.known:
-            pairs = column_pairs(p)
-            size = pairs.rows * pairs.columns
-            made = listing.emit("pairs", pairs, (factor,), flops=size, scratch=size)
-            listing.known["pairs", factor] = self.first.folded(made)
-        if key not in listing.known:
-            operands = (listing.known["pairs", factor], middle, factor)
+            found = predicted(op, [listing.structures[k] for k in operands])
+            assert found is not None, f"{op} of other structures"
             made = listing.emit(
-                "layered", layered_structure(p), operands, flops=layered_cost(p), scratch=layered_scratch(p)
+                op, found.structure, operands, flops=found.flops, scratch=found.scratch, in_place=in_place
             )
             listing.known[key] = self.first.folded(made)
-            self.symmetric.add(made)
         return listing.known[key]
+
+    def _symmetric(self, op: SymmetricOp, operands: tuple[int, ...], in_place: tuple[int, ...] = ()) -> int:
+        """Return the register of a step that leaves a matrix symmetric to the last bit."""
+        made = self._step(op, operands, in_place)
+        self.symmetric.add(made)
+        return made
 
     def _mirror(self, register: int) -> int:
         """Return a register that is symmetric to the last bit, given one that is so to rounding."""
@@ -369,13 +353,7 @@ class _SecondWriter:
         structure = listing.structures[register]
         if self._is_exact(register) or isinstance(structure, Kronecker):
             return register
-        key = ("mirror", register)
-        if key not in listing.known:
-            scratch = mirror_scratch(structure)
-            made = listing.emit("mirror", structure, (register,), scratch=scratch, in_place=(register,))
-            listing.known[key] = self.first.folded(made)
-            self.symmetric.add(made)
-        return listing.known[key]
+        return self._symmetric("mirror", (register,), in_place=(register,))
 
     def _bend(self, place: CurvePlace, adjoint: int, tangent: int, *, is_mirrored: bool) -> int:
         listing, facts = self.first.listing, self._facts(place)
