@@ -77,6 +77,10 @@ class CheckError(JacchainError):
     exit_code: ClassVar[int] = 4
 
 
+class DeviceError(JacchainError, RuntimeError):
+    """A device that does not exist or cannot be used, arrays on different devices, or a device's memory exhausted."""
+
+
 class MissingExtraError(JacchainError, ImportError):
     """An optional dependency that is not installed."""
 

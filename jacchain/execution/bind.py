@@ -46,7 +46,7 @@ class Binding:
         self.facts = facts
         self.dtype = dtype
         self.backend = backend
-        self.memory = backend.bytes(program.workspace) if memory is None else memory
+        self.memory = backend.workspace(program.workspace, dtype) if memory is None else memory
         self.turn = first_touching_result(program)
         self.point: Array = None
         self.seeds: dict[str, Array] = {}
@@ -137,7 +137,7 @@ class Binding:
         apply = source.tangent_calls if "tangent" in (step.op, step.mode) else source.adjoint_calls
         if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
             size = target.shape[1] if step.mode == "tangent" else target.shape[0]
-            return apply(kernels, x, units(kernels, size, self.dtype), target)
+            return apply(kernels, x, self.backend.units(size, self.dtype), target)
         return apply(kernels, x, operands[1].arrays[0], target)
 
     def _scratch(self, step: Instruction, operands: list[Operand], result: Array) -> Array:
@@ -159,7 +159,8 @@ def flat(place: Storage, memory: Array, dtype: Any, count: int, result: Array, /
     if place.offset < 0:
         first = (-1 - place.offset) // dtype.itemsize
         return result[first : first + count]
-    return memory[place.offset : place.offset + count * dtype.itemsize].view(dtype)
+    first = place.offset // dtype.itemsize
+    return memory[first : first + count]
 
 
 def cut(structure: Structure, numbers: Array, /) -> Operand:
@@ -176,14 +177,6 @@ def _slice(kernels: Kernels, start: list[int], whole: Array, out: Array, columns
     first = start[0]
     part = whole[:, first : first + out.shape[1]] if columns else whole[first : first + out.shape[0]]
     kernels.copyto(out, part)
-
-
-def units(kernels: Kernels, size: int, dtype: Any, /) -> Array:
-    """Return the identity as a read-only view of 2·size - 1 numbers: entry (i, j) is number size - 1 + j - i."""
-    numbers = kernels.xp.zeros(2 * size - 1, dtype)
-    numbers[size - 1] = 1
-    step = numbers.strides[0]
-    return kernels.xp.lib.stride_tricks.as_strided(numbers[size - 1 :], (size, size), (-step, step), writeable=False)
 
 
 def first_touching_result(program: Program, /) -> int:

@@ -240,7 +240,7 @@ class Executable:
     def count(self, point: Array, /, *, seeds: dict[str, Array] | None = None) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
         counting = CountingKernels(self.backend.kernels)
-        binding = self._binding(Backend(self.backend.name, counting, counting))
+        binding = self._binding(self.backend.with_kernels(counting, counting))
         result = self.backend.kernels.xp.empty(self.shape, self.dtype)
         run(self.prologue)
         self._fill(binding, point, seeds)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, Kernels, run
-from jacchain.execution.backend import Backend
+from jacchain.execution.backend import HostBackend
 from jacchain.execution.graph.bind import GraphBinding
 from jacchain.execution.graph.lower import Place, Request, lower_graph
 from jacchain.execution.program import Program
@@ -162,7 +162,7 @@ class BoundStep:
 
     def __init__(self, step: StepProgram, kernels: Kernels, /) -> None:
         expression, program = step.expression, step.program
-        backend = Backend("cpu", kernels, kernels)
+        backend = HostBackend(kernels, kernels)
         binding = GraphBinding(program, expression.nodes, expression.inputs, expression.dtype, backend)
         result = kernels.xp.empty(program.result_bytes // program.itemsize, expression.dtype)
         tail = binding.tail(result)

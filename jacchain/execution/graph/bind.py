@@ -14,7 +14,7 @@ from jacchain.algebra.structure import Diagonal, Identity, Kronecker, array_shap
 from jacchain.algebra.symmetric import half_calls, mirror_entries, scaled_gram_calls, transpose_calls
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import Backend
-from jacchain.execution.bind import Group, cut, first_touching_result, flat, units
+from jacchain.execution.bind import Group, cut, first_touching_result, flat
 from jacchain.execution.operation import (
     VALUE,
     Applied,
@@ -67,7 +67,7 @@ class GraphBinding:
         self.inputs = inputs
         self.dtype = dtype
         self.backend = backend
-        self.memory = backend.bytes(program.workspace)
+        self.memory = backend.workspace(program.workspace, dtype)
         self.turn = first_touching_result(program)
         self.points: dict[int, Array] = {}
         self.values: dict[int, Operand] = {}
@@ -300,7 +300,7 @@ class GraphBinding:
         assert isinstance(operation, FreeOperation)
         is_tangent = "tangent" in (step.op, step.mode.partition(":")[0])
         if step.op == "accumulate":  # tangents of unit columns, or adjoints of unit rows
-            seed = units(kernels, target.shape[1 if is_tangent else 0], self.dtype)
+            seed = self.backend.units(target.shape[1 if is_tangent else 0], self.dtype)
         else:
             seed = self.values[step.operands[-1]].arrays[0]
         apply = operation.tangent_calls if is_tangent else operation.adjoint_calls

@@ -116,7 +116,7 @@ class GraphExecutable:
     def count(self, arguments: Sequence[Array], /) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
         counting = CountingKernels(self.backend.kernels)
-        binding = self._binding(Backend(self.backend.name, counting, counting))
+        binding = self._binding(self.backend.with_kernels(counting, counting))
         result = self._empty()
         for k, point in binding.targets:
             point[...] = arguments[k]
