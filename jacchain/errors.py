@@ -66,9 +66,13 @@ class FileError(JacchainError, ValueError):
 
 
 class InfeasibleError(JacchainError):
-    """No order exists under the given conditions."""
+    """No order exists under the given conditions; `least` is the smallest limit in bytes known to do, if one is."""
 
     exit_code: ClassVar[int] = 3
+
+    def __init__(self, what: str, cure: str, least: int | None = None) -> None:
+        super().__init__(what, cure)
+        self.least = least
 
 
 class CheckError(JacchainError):
@@ -79,6 +83,10 @@ class CheckError(JacchainError):
 
 class DeviceError(JacchainError, RuntimeError):
     """A device that does not exist or cannot be used, arrays on different devices, or a device's memory exhausted."""
+
+
+class ProfileWarning(UserWarning):
+    """A machine profile that was measured on another machine, with other threads, or by another version."""
 
 
 class MissingExtraError(JacchainError, ImportError):

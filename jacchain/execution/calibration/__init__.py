@@ -1,0 +1,1 @@
+"""Measuring the rates of a machine."""
