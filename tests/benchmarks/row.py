@@ -15,6 +15,10 @@ def _none(_times: Sequence[Times]) -> list[str]:
     return []
 
 
+class Skipped(Exception):  # noqa: N818  (nothing went wrong)
+    """A row that cannot be measured here; its text says why."""
+
+
 class Row(NamedTuple):
     """A piece of work. The first contender's answer is what all others are compared with."""
 

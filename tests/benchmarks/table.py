@@ -16,6 +16,9 @@ COLUMNS: tuple[tuple[Role, str], ...] = (
     ("torch", "torch"),
 )
 
+NAME = 17
+"""Columns for the name of a row."""
+
 UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
 
 
@@ -58,14 +61,19 @@ def _sentence(verdict: Verdict) -> str:
 def summary(rows: Sequence[Measured], /) -> str:
     """Return the table of all rows: median times of the fastest of each kind, ratios, targets, verdicts."""
     heads = "".join(f"{head:>9}" for _, head in COLUMNS)
-    lines = [f"{'work':17}{heads}{'ratio':>9}{'target':>11}  ", f"{'':17}{'':18}{'NumPy':>9}{'NumPy':>9}"]
+    lines = [f"{'work':{NAME}}{heads}{'ratio':>9}{'target':>11}  ", f"{'':{NAME}}{'':18}{'NumPy':>9}{'NumPy':>9}"]
     for found in rows:
         best = [_best(found.times, role) for role, _ in COLUMNS]
         cells = "".join(f"{text:>9}" for text in best)
+        name = found.row.name
+        if len(name) >= NAME and any(best):  # a line of its own
+            lines.append(name)
+            name = ""
         if not found.verdicts:
-            lines.append(f"{found.row.name:17}{cells}")
+            lines.append(f"{name:{NAME}}{cells}")
         for k, verdict in enumerate(found.verdicts):
-            start = f"{found.row.name:17}{cells}" if k == 0 and any(best) else _continued(found.row.name, verdict)
+            is_first = k == 0 and any(best)
+            start = f"{name:{NAME}}{cells}" if is_first else _continued(found.row.name, verdict)
             figure = f"{verdict.found.median:.3f}" if verdict.against else duration(verdict.found.median)
             lines.append(f"{start}{figure:>9}{verdict.wanted:>11}  {'met' if verdict.met else 'missed'}")
     return "\n".join(line.rstrip() for line in lines)
