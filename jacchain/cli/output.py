@@ -1,16 +1,12 @@
-"""Printing, and writing files that are whole or not there."""
+"""Printing, and showing that work goes on."""
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from tempfile import NamedTemporaryFile
+from contextlib import contextmanager
 from typing import Final, TextIO
 
 import click
-
-from jacchain.errors import FileError
 
 PLAIN: Final = {
     "→": "->",
@@ -66,42 +62,3 @@ def progress(what: str, stream: TextIO | None = None, *, total: int | None = Non
             bar.update(task, advance=1, visible=monotonic() - start > 1)
 
         yield tick
-
-
-def write_whole(path: str, content: bytes, /) -> None:
-    """Write a file by way of a temporary one beside it, so that it is never half written.
-
-    Raises
-    ------
-    FileError
-        The place cannot be written to; what stood there is left as it was.
-    """
-    target = os.path.realpath(path)
-    try:
-        if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):  # a device or a pipe
-            with open(target, "wb") as stream:
-                stream.write(content)
-            return
-        with NamedTemporaryFile(dir=os.path.dirname(target), prefix=".jacchain-", delete=False) as stream:
-            try:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-                os.chmod(stream.name, _mode(target))
-                os.replace(stream.name, target)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(stream.name)
-                raise
-    except OSError as error:
-        cure = "give a file in a folder that can be written"
-        raise FileError(f"cannot write {path}: {error.strerror}", cure) from None
-
-
-def _mode(target: str) -> int:
-    """Return the permissions of the file that is replaced, or those that a new one would have."""
-    if os.path.exists(target):
-        return stat.S_IMODE(os.stat(target).st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -6,11 +6,12 @@ import click
 
 from jacchain.cli.command import Command, CommandLineError, formats, planner
 from jacchain.cli.group import main_group
-from jacchain.cli.output import echo, styled, write_whole
+from jacchain.cli.output import echo, styled
 from jacchain.cli.request import Request, requested
 from jacchain.cli.second import hessian_planned
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.plan import Plan
+from jacchain.planning.whole_file import write_whole
 
 if TYPE_CHECKING:  # planning of first order does not load that of second
     from jacchain.planning.second.chains.chain_plan import ChainHessianPlan

@@ -8,10 +8,10 @@ import click
 
 from jacchain.cli.command import Command, CommandLineError, as_usage, completing, planner
 from jacchain.cli.group import main_group
-from jacchain.cli.output import write_whole
 from jacchain.cli.request import Request, requested
 from jacchain.errors import unknown_name
 from jacchain.planning.elimination.graph_plan import GraphPlan
+from jacchain.planning.whole_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

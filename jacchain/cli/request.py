@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
 
 import click
 
-from jacchain.cli.command import LIMITS, SEARCHES, SEEDS, CommandLineError, as_usage, dims, orders, together
+from jacchain.cli.command import LIMITS, PRICES, SEARCHES, SEEDS, CommandLineError, as_usage, dims, orders, together
 from jacchain.errors import FileError
 from jacchain.planning.comparison import Rival, compare_planners
+from jacchain.planning.cost import Cost
 from jacchain.planning.elimination.chained import is_path
 from jacchain.planning.elimination.graph_comparison import GraphRival, compare_graph_planners
 from jacchain.planning.elimination.graph_plan import GraphPlan
@@ -57,6 +58,8 @@ class Request(NamedTuple):
     unit_free: bool | None
     order: int | None
     both_halves: bool | None
+    cost: Cost | None
+    profile: str | None
 
     def planned(self, planner: str | None, content: bytes | None = None, /) -> Plan | GraphPlan:
         """Return a planner's plan of the chain or graph, whose file may have been read already."""
@@ -74,6 +77,8 @@ class Request(NamedTuple):
             seconds=self._seconds,
             seed=self.seed or 0,
             unit_free=bool(self.unit_free),
+            cost=self._cost,
+            profile=self.profile,
         )
         with as_usage():
             return asked(problem)
@@ -106,6 +111,8 @@ class Request(NamedTuple):
                 seed=self.seed or 0,
                 unit_free=bool(self.unit_free),
                 tape_limit=self.tape_limit,
+                cost=self._cost,
+                profile=self.profile,
             )
 
     def compared(self) -> ChainComparison | GraphComparison:
@@ -124,6 +131,8 @@ class Request(NamedTuple):
                         unit_free=bool(self.unit_free),
                         tape_limit=self.tape_limit,
                         memory=self.memory,
+                        cost=self._cost,
+                        profile=self.profile,
                     ),
                 )
         chain = as_chain(problem)
@@ -136,6 +145,8 @@ class Request(NamedTuple):
                 chunk_size=self.chunk_size,
                 tangents=self.tangents,
                 adjoints=self.adjoints,
+                cost=self._cost,
+                profile=self.profile,
             )
         return ChainComparison(seeded(chain, tangents=self.tangents, adjoints=self.adjoints), rivals)
 
@@ -143,7 +154,8 @@ class Request(NamedTuple):
         """Return a planner's plans under ever smaller memory limits."""
         from jacchain.planning.tradeoff import tradeoff
 
-        for name, value in (("--memory", self.memory), ("--workers", self.workers), ("--chunk-size", self.chunk_size)):
+        given = {"--memory": self.memory, "--workers": self.workers, "--chunk-size": self.chunk_size}
+        for name, value in (given | {"--cost": self.cost, "--profile": self.profile}).items():
             if value is not None:
                 raise CommandLineError(f"{name} where all memory limits are tried", f"leave out {name}")
         self._refuse_second()
@@ -167,6 +179,10 @@ class Request(NamedTuple):
     def is_second(self) -> bool:
         """Whether second derivatives are asked for."""
         return self.order == 2
+
+    @property
+    def _cost(self) -> Cost:
+        return self.cost or "multiplications"
 
     @property
     def _seconds(self) -> float:
@@ -238,7 +254,9 @@ def requested(command: Callable[..., Any], /, *, is_second: bool = True) -> Call
     called.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
     file = click.argument("file", required=False)
     sizes = dims("Sizes of the vertices of a dense chain.")
-    decorated: Callable[..., Any] = together(file, sizes, orders(hidden=not is_second), SEEDS, LIMITS, SEARCHES)(called)
+    decorated: Callable[..., Any] = together(
+        file, sizes, orders(hidden=not is_second), SEEDS, LIMITS, SEARCHES, PRICES
+    )(called)
     return decorated
 
 

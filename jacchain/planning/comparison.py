@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError
+from jacchain.planning.cost import Cost, ProfileLike
 from jacchain.planning.exhaustive import every_order
 from jacchain.planning.graph import Chain, Graph, seeded
 from jacchain.planning.limits import as_limit, under_tape_limit
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS, as_chain, plan
+from jacchain.planning.planner import as_chain, plan
+from jacchain.planning.planners import PLANNERS
 
 TRIED: Final = 9
 """Links up to which every order is tried, under every way to slice."""
@@ -35,6 +37,8 @@ def compare_planners(
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
 ) -> tuple[Rival, ...]:
     """Return what every planner makes of a chain, the cheapest order first and then in the planners' own order.
 
@@ -69,6 +73,8 @@ def compare_planners(
                 tangents=tangents,
                 adjoints=adjoints,
                 itemsize=itemsize,
+                cost=cost,
+                profile=profile,
             )
         except InfeasibleError as error:
             found.append(Rival(name, None, error.what))

@@ -81,11 +81,11 @@ def fit(
     room = None if memory is None else memory // itemsize
     found: list[Fit] = []
     if chunk_size is None:
-        whole = _whole(chain, run(chain))
+        whole = as_whole(chain, run(chain))
         if room is None or whole.need <= room:
             return whole._replace(is_limited=False)  # no slices cost less
         found += _at_once(chain, planner, room)
-    for slicings in _sizes(chain, chunk_size):
+    for slicings in slicings_of(chain, chunk_size):
         found += _in_slices(chain, slicings, planner, run, room)
     if not found:
         _refuse(chain, planner, run, memory, itemsize, chunk_size)
@@ -97,12 +97,14 @@ def overhead(chain: Chain, slicing: Slicing | None, /) -> int:
     return states(chain) + (0 if slicing is None else cut_from(chain, slicing))
 
 
-def _whole(chain: Chain, draft: Draft) -> Fit:
+def as_whole(chain: Chain, draft: Draft, /) -> Fit:
+    """Return an order of the chain as one that is made at once."""
     nodes, most = arrange(chain, draft.nodes, len(draft.nodes) - 1)
     return Fit(nodes, draft.flops, overhead(chain, None) + most)
 
 
-def _cut(chain: Chain, draft: Draft, slicing: Slicing) -> Fit:
+def as_slices(chain: Chain, draft: Draft, slicing: Slicing, /) -> Fit:
+    """Return an order of the chain of one slice as one of all slices."""
     found = settled(sliced(chain, slicing), slicing.axis, draft.nodes)
     return Fit(found.nodes, found.flops(chain, slicing), overhead(chain, slicing) + found.need, slicing, found.once)
 
@@ -112,21 +114,22 @@ def _at_once(chain: Chain, planner: str, room: int) -> Iterator[Fit]:
     left = room - overhead(chain, None)
     if planner == "exhaustive" or (planner == "optimal" and len(chain) > SEARCHED):
         drafts = every_order(chain) if planner == "exhaustive" else _known(chain)
-        yield from _cheapest((_whole(chain, draft) for draft in drafts), room)
+        yield from _cheapest((as_whole(chain, draft) for draft in drafts), room)
     elif planner == "optimal" and alone(chain) <= left and least_need(chain) <= left:
-        known = _cheapest((_whole(chain, draft) for draft in _textbook(chain)), room)
+        known = _cheapest((as_whole(chain, draft) for draft in textbook(chain)), room)
         draft = cheapest_within(chain, left, bound=known[0].flops if known else None)
         assert draft is not None
-        yield _whole(chain, draft)
+        yield as_whole(chain, draft)
 
 
 def _known(chain: Chain) -> list[Draft]:
     """Return the orders that are tried where a chain is too long for a search: the cheapest, and textbook ones."""
-    return _if_possible(optimal, chain) + _textbook(chain)
+    return if_possible(optimal, chain) + textbook(chain)
 
 
-def _textbook(chain: Chain) -> list[Draft]:
-    return [draft for planner in TEXTBOOK for draft in _if_possible(planner, chain)]
+def textbook(chain: Chain, /) -> list[Draft]:
+    """Return the orders that are tried first, as far as the chain allows them."""
+    return [draft for planner in TEXTBOOK for draft in if_possible(planner, chain)]
 
 
 def _in_slices(chain: Chain, slicings: list[Slicing], planner: str, run: Planner, room: int | None) -> list[Fit]:
@@ -136,18 +139,18 @@ def _in_slices(chain: Chain, slicings: list[Slicing], planner: str, run: Planner
     found = []
     for slicing in slicings:
         part = sliced(chain, slicing)
-        drafts: Iterable[Draft] = _if_possible(run, part)
+        drafts: Iterable[Draft] = if_possible(run, part)
         if planner == "exhaustive":
             drafts = every_order(part)
         elif planner == "optimal":
             drafts = [*_as_at_once(chain, slicing), *([] if room is None else _known(part))]
-        found += _cheapest((_cut(chain, draft, slicing) for draft in drafts), room)
+        found += _cheapest((as_slices(chain, draft, slicing) for draft in drafts), room)
     return found
 
 
 def _as_at_once(chain: Chain, slicing: Slicing) -> list[Draft]:
     """Return the cheapest order of a slice where memory is no matter: that of one slice as large as the axis."""
-    whole = _if_possible(optimal, sliced(chain, slicing._replace(size=slicing.length(chain))))
+    whole = if_possible(optimal, sliced(chain, slicing._replace(size=slicing.length(chain))))
     return [replayed(sliced(chain, slicing), draft.nodes) for draft in whole]
 
 
@@ -162,13 +165,13 @@ def _searched(chain: Chain, slicings: list[Slicing], room: int) -> list[Fit]:
     smallest_part = sliced(chain, slicings[-1])
     if alone(smallest_part) > left:
         return []
-    known = _cheapest((_cut(chain, draft, slicings[-1]) for draft in _textbook(smallest_part)), room)
+    known = _cheapest((as_slices(chain, draft, slicings[-1]) for draft in textbook(smallest_part)), room)
     bound = known[0].flops if known else None
     orders = SliceOrders(_rest(chain, slicings[0]), slicings[0].axis, left, bound)
 
     def best(slicing: Slicing) -> list[Fit]:
         draft = orders.best(sliced(chain, slicing), slicing.length(chain), left)
-        return [] if draft is None else [_cut(chain, draft, slicing)]
+        return [] if draft is None else [as_slices(chain, draft, slicing)]
 
     found = best(slicings[-1])
     low, high = 0, len(slicings) - 1
@@ -188,7 +191,8 @@ def _cheapest(ways: Iterable[Fit], room: int | None) -> list[Fit]:
     return [min(fitting, key=lambda way: way.flops)] if fitting else []
 
 
-def _if_possible(run: Planner, chain: Chain) -> list[Draft]:
+def if_possible(run: Planner, chain: Chain, /) -> list[Draft]:
+    """Return a planner's order, if it has one for the chain."""
     try:
         return [run(chain)]
     except InfeasibleError:
@@ -203,7 +207,7 @@ def _rest(chain: Chain, slicing: Slicing) -> Chain | None:
     return Chain(links) if links else None
 
 
-def _sizes(chain: Chain, chunk_size: int | None) -> list[list[Slicing]]:
+def slicings_of(chain: Chain, chunk_size: int | None, /) -> list[list[Slicing]]:
     """Return for each axis the slices to try, ever smaller."""
     axes: tuple[Axis, Axis] = ("columns", "rows")
     lengths = {axis: Slicing(axis, 1).length(chain) for axis in axes}
@@ -247,17 +251,17 @@ def smallest(chain: Chain, planner: str, run: Planner, /, *, chunk_size: int | N
         if is_searched:
             needs.append(overhead(chain, None) + least_need(chain))
         else:
-            drafts = _known(chain) if planner in SEARCHING else _if_possible(run, chain)
-            needs += [_whole(chain, draft).need for draft in drafts]
-    for slicings in _sizes(chain, chunk_size):
+            drafts = _known(chain) if planner in SEARCHING else if_possible(run, chain)
+            needs += [as_whole(chain, draft).need for draft in drafts]
+    for slicings in slicings_of(chain, chunk_size):
         for slicing in slicings[-1:]:  # the smallest slices need least
             part = sliced(chain, slicing)
-            drafts = _known(part) if planner in SEARCHING else _if_possible(run, part)
-            known = [_cut(chain, draft, slicing).need for draft in drafts]
+            drafts = _known(part) if planner in SEARCHING else if_possible(run, part)
+            known = [as_slices(chain, draft, slicing).need for draft in drafts]
             if is_searched:
                 room = min(known) - overhead(chain, slicing) if known else None
                 orders = SliceOrders(_rest(chain, slicing), slicing.axis, room, None, is_leanest=True)
                 draft = orders.best(part, slicing.length(chain), room)
-                known += [] if draft is None else [_cut(chain, draft, slicing).need]
+                known += [] if draft is None else [as_slices(chain, draft, slicing).need]
             needs += known
     return min(needs, default=None)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
+from jacchain.planning.cost import Cost
+from jacchain.planning.duration import predicted_text
 from jacchain.planning.graph import Chain
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.schedule import Schedule
@@ -11,9 +13,13 @@ from jacchain.planning.slicing import Slicing
 
 
 class Baseline(NamedTuple):
-    """What a textbook order costs on the same chain; `flops` is None where the chain does not allow it."""
+    """What a textbook order costs on the same chain; `flops` is None where the chain does not allow it.
+
+    The seconds are predicted, where a profile was at hand.
+    """
 
     flops: int | None
+    seconds: float | None = None
 
 
 @final
@@ -70,6 +76,15 @@ class Plan:
         How many of the nodes, the first ones, are made once for all slices.
     schedule : Schedule, optional
         Which worker does what, where workers were asked for.
+    cost : {"multiplications", "seconds"}
+        What the order is the cheapest in.
+    seconds : float, optional
+        Predicted time of all steps, one after the other and over all slices, where a profile was at hand; the values
+        of the layers are not counted.
+    profile : str, optional
+        Name of that profile.
+    step_seconds : tuple of float
+        Predicted time of each of the nodes; empty where nothing was predicted.
 
     Examples
     --------
@@ -95,6 +110,10 @@ class Plan:
     slicing: Slicing | None = None
     once: int = 0
     schedule: Schedule | None = None
+    cost: Cost = "multiplications"
+    seconds: float | None = None
+    profile: str | None = None
+    step_seconds: tuple[float, ...] = ()
 
     @property
     def chunk_size(self) -> int | None:
@@ -134,7 +153,7 @@ class Plan:
         return "\n".join(
             (
                 f"{self.planner}: {self.bracketing}",
-                f"{self.flops:,} multiplications, peak {self.peak:,} bytes",
+                f"{self.flops:,} multiplications, {predicted_text(self.seconds)}peak {self.peak:,} bytes",
                 f"because {self.reason}",
             )
         )

@@ -7,6 +7,7 @@ import msgspec
 
 from jacchain.algebra.structure import stored
 from jacchain.errors import FileError, InfeasibleError, JacchainError, unknown_name
+from jacchain.planning.cost import Cost
 from jacchain.planning.document import LinkEntry, chain_of, converted, decoded, expect_schema, link_entry
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain
@@ -14,7 +15,8 @@ from jacchain.planning.limits import under_tape_limit
 from jacchain.planning.memory import arrange, held
 from jacchain.planning.node import Adjoint, Local, Mode, Multiply, Node, Tangent
 from jacchain.planning.plan import Baseline, Baselines, Plan, names
-from jacchain.planning.planner import PLANNERS
+from jacchain.planning.planners import PLANNERS
+from jacchain.planning.predictions import expect_predictions, without_predictions
 from jacchain.planning.schedule import Schedule, Task, broken
 from jacchain.planning.slicing import Axis, Slicing, sliced
 from jacchain.planning.spine import settled
@@ -31,6 +33,7 @@ class StepEntry(msgspec.Struct, forbid_unknown_fields=True):
     structure: str
     flops: int
     bytes: int
+    predicted_seconds: float | None = None
 
 
 class TaskEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,6 +49,7 @@ class BaselineEntry(msgspec.Struct, forbid_unknown_fields=True):
     """What a textbook order costs; null where the chain does not allow it."""
 
     flops: int | None
+    predicted_seconds: float | None = None
 
 
 class PlanEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,6 +74,9 @@ class PlanEntry(msgspec.Struct, forbid_unknown_fields=True):
     lower_bound: int = 0
     once: int = 0
     schedule: list[TaskEntry] | None = None
+    cost: Cost = "multiplications"
+    predicted_seconds: float | None = None
+    profile: str | None = None
 
 
 def plan_to_json(plan: Plan, /) -> str:
@@ -81,7 +88,7 @@ def plan_to_json(plan: Plan, /) -> str:
         peak=plan.peak,
         bracketing=plan.bracketing,
         reason=plan.reason,
-        baselines={name: BaselineEntry(baseline.flops) for name, baseline in plan.baselines.items()},
+        baselines={name: BaselineEntry(*baseline) for name, baseline in plan.baselines.items()},
         steps=_step_entries(plan),
         links=[],
         itemsize=plan.itemsize,
@@ -94,8 +101,12 @@ def plan_to_json(plan: Plan, /) -> str:
         lower_bound=plan.lower_bound,
         once=plan.once,
         schedule=_task_entries(plan),
+        cost=plan.cost,
+        predicted_seconds=plan.seconds,
+        profile=plan.profile,
     )
     found = msgspec.to_builtins(document)
+    without_predictions(found)
     found["links"] = [link_entry(link) for link in plan.chain.links]
     return json.dumps(found, indent=2)
 
@@ -120,7 +131,7 @@ def plan_from_json(text: str | bytes, /) -> Plan:
         nodes,
         flops,
         entry.peak,
-        Baselines(tuple((name, Baseline(b.flops)) for name, b in entry.baselines.items())),
+        Baselines(tuple((name, Baseline(b.flops, b.predicted_seconds)) for name, b in entry.baselines.items())),
         entry.reason,
         entry.itemsize,
         entry.tape_limit,
@@ -129,6 +140,10 @@ def plan_from_json(text: str | bytes, /) -> Plan:
         slicing,
         once,
         _schedule(entry, nodes),
+        entry.cost,
+        entry.predicted_seconds,
+        entry.profile,
+        _step_seconds(entry, nodes),
     )
     _compare(entry, plan)
     return plan
@@ -147,6 +162,13 @@ def _expect_limits(entry: PlanEntry) -> None:
         raise FileError(
             f"the plan states a peak of {entry.peak} bytes, but a limit of {entry.memory}", "make the plan anew"
         )
+
+
+def _step_seconds(entry: PlanEntry, nodes: tuple[Node, ...]) -> tuple[float, ...]:
+    """Return the predicted seconds of the nodes, which may stand in another order than the document's steps."""
+    found = expect_predictions(entry, "the plan", is_sliced=entry.chunk_size is not None)
+    given = {step.result: seconds for step, seconds in zip(entry.steps, found, strict=bool(found))}
+    return tuple(given[name] for name in names(nodes)) if given else ()
 
 
 def _under_tape_limit(chain: Chain, entry: PlanEntry) -> Chain:
@@ -218,7 +240,7 @@ def _compare(entry: PlanEntry, plan: Plan) -> None:
 
 def _step_entries(plan: Plan) -> list[StepEntry]:
     called = names(plan.nodes)
-    entries = []
+    entries: list[StepEntry] = []
     for name, node in zip(called, plan.nodes, strict=True):
         match node:
             case Local():
@@ -230,7 +252,8 @@ def _step_entries(plan: Plan) -> list[StepEntry]:
             case Adjoint():
                 op, operands = "adjoint", [called[node.left], f"F{node.link + 1}"]
         size = stored(node.structure) * plan.itemsize
-        entries.append(StepEntry(op, name, operands, str(node.structure), node.flops, size))
+        seconds = plan.step_seconds[len(entries)] if plan.step_seconds else None
+        entries.append(StepEntry(op, name, operands, str(node.structure), node.flops, size, seconds))
     return entries
 
 

@@ -1,58 +1,25 @@
-"""All planners by name, and the front door that runs one."""
+"""The front door of planning."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, overload
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, overload
 
-from jacchain.errors import InfeasibleError, OptionError, unknown_name
-from jacchain.planning import sweep
-from jacchain.planning.draft import Draft
+from jacchain.errors import OptionError
+from jacchain.planning.chain_planner import Conditions, plan_chain
+from jacchain.planning.cost import Cost, ProfileLike, as_cost
 from jacchain.planning.elimination.chained import is_path
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.elimination.planner import as_seconds, as_seed, fitting, plan_graph, refuse_options
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
-from jacchain.planning.exhaustive import exhaustive
-from jacchain.planning.fit import Fit, fit
 from jacchain.planning.graph import Chain, Graph, chain_of_sizes, path, seeded
-from jacchain.planning.limits import as_bytes, as_limit, under_tape_limit
+from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.link import as_size
-from jacchain.planning.lower_bound import lower_bound
 from jacchain.planning.names import SECOND_CHAIN_NAMES
-from jacchain.planning.optimal import is_exact, optimal
-from jacchain.planning.plan import Baseline, Baselines, Plan
-from jacchain.planning.preaccumulate import preaccumulate
-from jacchain.planning.reason import Limited, limits_reason, reason
+from jacchain.planning.plan import Plan
+from jacchain.planning.planners import PLANNERS
 from jacchain.planning.scheduling.scheduled import as_workers
-from jacchain.planning.scheduling.team import team, team_reason
-from jacchain.planning.windowed import LINKS, windowed
 
 if TYPE_CHECKING:  # planning of first order does not load that of second
     from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
-
-Planner = Callable[[Chain], Draft]
-
-PLANNERS: Final[Mapping[str, Planner]] = MappingProxyType(
-    {
-        "forward": sweep.forward,
-        "reverse": sweep.reverse,
-        "meet": sweep.meet,
-        "inward": sweep.inward,
-        "waist": sweep.waist,
-        "preaccumulate": preaccumulate,
-        "windowed": windowed,
-        "optimal": optimal,
-        "exhaustive": exhaustive,
-    }
-)
-"""Every planner by its name; all share one signature."""
-
-BASELINES: Final[tuple[str, ...]] = ("forward", "reverse", "meet", "inward", "waist", "preaccumulate")
-"""The planners that every plan is compared with; `preaccumulate` only where a link can do without accumulation."""
-
-
-EXACT: Final = ("optimal", "exhaustive")
-"""The planners below whose plans no other order goes."""
 
 
 @overload
@@ -69,6 +36,8 @@ def plan(
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     seconds: float = 1.0,
     seed: int = 0,
     unit_free: bool = False,
@@ -89,6 +58,8 @@ def plan(
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     seconds: float = 1.0,
     seed: int = 0,
     unit_free: bool = False,
@@ -122,6 +93,8 @@ def plan(
     tangents: int | None = None,
     adjoints: int | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     seconds: float = 1.0,
     seed: int = 0,
     unit_free: bool = False,
@@ -156,6 +129,12 @@ def plan(
         Plan U·J_n…J_1·V for a V of so many columns and a U of so many rows.
     itemsize : int
         Bytes per number.
+    cost : {"multiplications", "seconds"}
+        What the plan is to be the cheapest in. An order of fewer predicted seconds is taken in place of that of least
+        multiplications where it saves at least 3 % of them; a planner of one fixed order keeps it.
+    profile : Profile, path or mapping, optional
+        What predicts seconds: a profile, its file or its document; that of this machine unless stated. With a profile,
+        every plan has its predicted seconds.
     seconds : float
         What a search for the order of a graph may take.
     seed : int
@@ -196,7 +175,8 @@ def plan(
         raise OptionError(f"symmetric is {symmetric!r}", "give True or False")
     if _is_second(order):
         own |= {"tape_limit": tape_limit, "memory": memory, "seconds": None if seconds == 1.0 else seconds}
-        own |= {"seed": seed or None, "unit_free": unit_free or None}
+        own |= {"seed": seed or None, "unit_free": unit_free or None, "profile": None if profile is None else "given"}
+        own |= {"cost": None if cost == "multiplications" else cost}
         _refuse(own, "a plan of order 2 has no use for it")
         return _second(straight(problem), planner, tangents, adjoints, symmetric, as_size(itemsize, "itemsize"))
     _refuse({"symmetric": None if symmetric else symmetric}, "it is for plans of order 2")
@@ -207,6 +187,7 @@ def plan(
     if isinstance(problem, Graph) and not (_is_chain(problem, planner) and not unit_free):
         own |= {"tangents": tangents, "adjoints": adjoints}
         refuse_options({name: value for name, value in own.items() if value is not None})
+        limit = None if memory is None else as_bytes(memory)
         found = plan_graph(
             problem,
             planner="auto" if planner is None else planner,
@@ -215,17 +196,22 @@ def plan(
             unit_free=unit_free,
             tape_limit=tape_limit,
             itemsize=itemsize,
+            cost=cost,
+            profile=profile,
+            memory=limit,
         )
-        return fitting(found, None if memory is None else as_bytes(memory))
-    return _of_chain(
-        seeded(as_chain(problem), tangents=tangents, adjoints=adjoints),
-        "optimal" if planner is None else planner,
+        return fitting(found, limit)
+    given = Conditions(
         None if tape_limit is None else as_limit(tape_limit, "tape_limit"),
         None if memory is None else as_bytes(memory),
         None if workers is None else as_workers(workers),
         chunk_size,
         as_size(itemsize, "itemsize"),
+        as_cost(cost),
+        profile,
     )
+    whole = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
+    return plan_chain(whole, "optimal" if planner is None else planner, given)
 
 
 def _is_second(order: object) -> bool:
@@ -282,78 +268,6 @@ def _is_chain(graph: Graph, planner: str | None) -> bool:
     return is_path(graph) and (planner is None or planner in tuple(PLANNERS) or planner not in tuple(GRAPH_PLANNERS))
 
 
-def _of_chain(
-    whole: Chain,
-    planner: str,
-    tapes: int | None,
-    limit: int | None,
-    crew: int | None,
-    chunk_size: int | None,
-    itemsize: int,
-) -> Plan:
-    """Return the plan of a chain with its seeds."""
-    if planner not in tuple(PLANNERS):
-        unknown_name("planner", planner, PLANNERS)
-    chain = under_tape_limit(whole, tapes)
-    found = fit(chain, planner, PLANNERS[planner], memory=limit, itemsize=itemsize, chunk_size=chunk_size)
-    costs: dict[str, int | None] = {planner: found.flops} if found.slicing is None else {}
-    costs |= _baselines(chain)
-    baselines = Baselines(tuple((name, Baseline(costs[name])) for name in BASELINES if name in costs))
-    known = {name: baseline.flops for name, baseline in baselines.items() if baseline.flops is not None}
-    least = found.flops if _is_least(chain, planner, found) else min(lower_bound(chain), found.flops)
-    limited = found.is_limited and planner in EXACT
-    limits = Limited(
-        whole, chain, found.flops, least, tapes, limit, found.slicing, limited, _is_windowed(chain, planner)
-    )
-    nodes = found.nodes if found.slicing is None else ()  # those of one slice say little of the whole
-    why = reason(chain, planner, nodes, found.flops, known) + limits_reason(limits)
-    one = Plan(
-        whole,
-        planner,
-        found.nodes,
-        found.flops,
-        found.need * itemsize,
-        baselines,
-        why,
-        itemsize,
-        tapes,
-        limit,
-        least,
-        found.slicing,
-        found.once,
-    )
-    return one if crew is None or found.slicing is not None else _shared_out(one, chain, crew)
-
-
-def _shared_out(one: Plan, chain: Chain, workers: int) -> Plan:
-    """Return the plan of several workers, given that of one."""
-    serial = Draft(chain)
-    serial.nodes += one.nodes
-    room = None if one.memory is None else one.memory // one.itemsize
-    is_fixed = one.planner not in EXACT
-    found = team(chain, serial, workers, is_fixed=is_fixed, room=room)
-    return replace(
-        one,
-        nodes=found.nodes,
-        flops=sum(node.flops for node in found.nodes),
-        peak=found.need * one.itemsize,
-        reason=team_reason(found, one.flops, one.reason),
-        lower_bound=-(-one.lower_bound // workers) if is_fixed else found.lower_bound,
-        schedule=found.schedule,
-    )
-
-
-def _is_windowed(chain: Chain, planner: str) -> bool:
-    return (planner == "optimal" and not is_exact(chain)) or (planner == "windowed" and len(chain) > LINKS)
-
-
-def _is_least(chain: Chain, planner: str, found: Fit) -> bool:
-    """Whether no order of the chain costs less, by the planner's own word."""
-    if found.is_limited:
-        return False
-    return planner == "exhaustive" or (planner == "optimal" and is_exact(chain))
-
-
 def as_chain(problem: Chain | Graph | Iterable[int], /) -> Chain:
     """Return the chain of a chain, of a path-shaped graph, or of sizes."""
     match problem:
@@ -367,20 +281,3 @@ def as_chain(problem: Chain | Graph | Iterable[int], /) -> Chain:
             return chain_of_sizes(list(problem))
         case _:
             raise OptionError(f"cannot plan {problem!r}", "give sizes such as [13, 16, 1], a Chain or a Graph")
-
-
-def _baselines(chain: Chain) -> dict[str, int | None]:
-    """Return the costs of the textbook orders that exist for the chain; None for one that it does not allow."""
-    if chain.is_dense:
-        return {**sweep.dense_costs(chain)}
-    absent = {"meet", "inward"} if len(chain) == 1 else set()
-    if all(link.tangent_cost is None is link.adjoint_cost for link in chain.links):
-        absent.add("preaccumulate")
-    return {name: _cost(PLANNERS[name], chain) for name in BASELINES if name not in absent}
-
-
-def _cost(planner: Planner, chain: Chain) -> int | None:
-    try:
-        return planner(chain).flops
-    except InfeasibleError:
-        return None

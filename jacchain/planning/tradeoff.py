@@ -8,7 +8,8 @@ from jacchain.planning.fit import smallest
 from jacchain.planning.graph import Chain, Graph, seeded
 from jacchain.planning.limits import under_tape_limit
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS, as_chain, plan
+from jacchain.planning.planner import as_chain, plan
+from jacchain.planning.planners import PLANNERS
 
 STEPS: Final = 24
 """Limits that are tried at least between the largest and the smallest, if there are so many; at equal ratios."""

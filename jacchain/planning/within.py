@@ -1,16 +1,23 @@
 """The cheapest order that stays within a memory limit: exact, by fronts of cost against need."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, final
 
 from jacchain.algebra.structure import Dense, stored
 from jacchain.planning.draft import MODES, Draft, Step, mode_cost
 from jacchain.planning.graph import Chain
+from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local, Multiply, Tangent
 from jacchain.planning.numbered import Numbered
 
+if TYPE_CHECKING:  # planning by multiplications predicts nothing
+    from jacchain.planning.quickest.predictor import Predictor
+
 Key = tuple[int, int, int, int]
 """First link, last link, number of the structure, place in its front."""
+
+TICK: Final = 1e-15
+"""Seconds of a unit of cost where fronts are of time: whole numbers add up to the same in any order."""
 
 
 class Choice(NamedTuple):
@@ -21,9 +28,14 @@ class Choice(NamedTuple):
     step: Step[Key]
 
 
-def cheapest_within(chain: Chain, room: int, /, *, bound: int | None = None) -> Draft | None:
-    """Return the cheapest order whose need is at most `room` numbers; None where there is none below the bound."""
-    return _drafted(chain, Fronts(chain, room, bound))
+def cheapest_within(
+    chain: Chain, room: int, /, *, bound: int | None = None, predictor: "Predictor | None" = None
+) -> Draft | None:
+    """Return the cheapest order whose need is at most `room` numbers; None where there is none below the bound.
+
+    With a predictor the quickest one, and the bound is in units of ``TICK``.
+    """
+    return _drafted(chain, Fronts(chain, room, bound, predictor=predictor))
 
 
 def leanest(chain: Chain, /) -> Draft:
@@ -49,8 +61,8 @@ class Fronts:
     The need of a product is that of Sethi and Ullman: of its two operands the one that needs more beyond what it
     leaves behind comes first. What needs more than `room` numbers, or costs more than `bound`, is dropped, which loses
     nothing, since needs and costs only grow. With `least`, only the least need of each state is kept, with
-    `is_cheapest` only the cheapest way. For the product of the whole chain there is room from the beginning, unless the
-    chain `is_part` of another.
+    `is_cheapest` only the cheapest way. With a predictor, costs are predicted times. For the product of the whole chain
+    there is room from the beginning, unless the chain `is_part` of another.
     """
 
     def __init__(
@@ -63,7 +75,9 @@ class Fronts:
         least: bool = False,
         is_cheapest: bool = False,
         is_part: bool = False,
+        predictor: "Predictor | None" = None,
     ) -> None:
+        self.predictor = predictor
         self.chain, self.room, self.bound, self.least, self.is_cheapest = chain, room, bound, least, is_cheapest
         self.whole = (0, -1 if is_part else len(chain) - 1)
         self.known = Numbered()
@@ -108,6 +122,7 @@ class Fronts:
         for mode in MODES:
             cost = mode_cost(self.chain, link, mode)
             if cost is not None:
+                cost = cost if self.predictor is None else round(self.predictor.local(found, mode) / TICK)
                 structure = found.local if mode == "given" else Dense(found.outputs, found.inputs)
                 number = self.known.number(structure)
                 held = 0 if mode == "given" and found.borrowed else stored(self.known.structures[number])
@@ -119,7 +134,7 @@ class Fronts:
             up = self.held(split + 1, last, left)
             for right, lowers in self.cells[first, split].items():
                 low = self.held(first, split, right)
-                cost, number = self.known.product(left, right)
+                cost, number = self._product(left, right)
                 made, room = stored(self.known.structures[number]), self._room(first, last, number)
                 for i, upper in enumerate(uppers):
                     for k, lower in enumerate(lowers):
@@ -138,15 +153,29 @@ class Fronts:
                 least = self.held(first, last - 1, right) + made - room
                 for k, way in enumerate(front):
                     step = Step(Tangent, last, "tangent", ((first, last - 1, right, k),))
-                    flops = way.flops + lower.inputs * upper.tangent_cost
+                    flops = way.flops + self._sweep(upper, lower.inputs, "tangent")
                     self._offer(ways, number, Choice(flops, max(way.need, least) + room, step))
         if lower.adjoint_cost is not None:
             for left, front in self.cells[first + 1, last].items():
                 least = self.held(first + 1, last, left) + made - room + lower.tape
                 for k, way in enumerate(front):
                     step = Step(Adjoint, first, "adjoint", ((first + 1, last, left, k),))
-                    flops = way.flops + upper.outputs * lower.adjoint_cost
+                    flops = way.flops + self._sweep(lower, upper.outputs, "adjoint")
                     self._offer(ways, number, Choice(flops, max(way.need, least) + room, step))
+
+    def _product(self, left: int, right: int) -> tuple[int, int]:
+        """Return the cost of a product, and the number of what it makes."""
+        cost, number = self.known.product(left, right)
+        if self.predictor is not None:
+            pair = self.known.structures[left], self.known.structures[right]
+            cost = round(self.predictor.product(*pair) / TICK)
+        return cost, number
+
+    def _sweep(self, link: Link, count: int, mode: Literal["tangent", "adjoint"]) -> int:
+        """Return the cost of so many tangents or adjoints of a link."""
+        if self.predictor is not None:
+            return round(self.predictor.sweep(link, count, mode) / TICK)
+        return count * ((link.tangent_cost if mode == "tangent" else link.adjoint_cost) or 0)
 
     def _room(self, first: int, last: int, number: int) -> int:
         """Return the numbers of a product that there is room for from the beginning."""

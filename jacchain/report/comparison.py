@@ -9,6 +9,7 @@ from jacchain.planning.graph import Chain
 from jacchain.planning.plan import Plan
 from jacchain.planning.profile import depth
 from jacchain.report.layout import bytes_text, count_text, field, planners_csv, ratio, ratio_text, table
+from jacchain.report.predicted import predicted_cells, predicted_entry, predicted_heads, quickest_seconds
 from jacchain.report.text import chain_text
 
 SCHEMA: Final = "jacchain.comparison/v1"
@@ -29,13 +30,13 @@ def comparison_text(chain: Chain, rivals: Sequence[Rival], /) -> str:
     optimal                     324    1.00   1.7 kB       2
     forward                     891    2.75   2.1 kB       2
     """
-    least = _least(rivals)
-    columns = ["planner", "multiplications", "ratio", "peak", "depth"]
+    least, quickest = _least(rivals), quickest_seconds(rivals)
+    columns = ["planner", "multiplications", "ratio", *predicted_heads(quickest), "peak", "depth"]
     scheduled = any(rival.plan is not None and rival.plan.schedule is not None for rival in rivals)
     is_sliced = any(rival.plan is not None and rival.plan.slicing is not None for rival in rivals)
     rows = [[*columns, *(["makespan"] if scheduled else []), *(["slices"] if is_sliced else [])]]
     for rival in rivals:
-        cells = _cells(rival, least)
+        cells = _cells(rival, least, quickest)
         extra = _extra(rival.plan, scheduled=scheduled, is_sliced=is_sliced)
         rows.append([rival.planner, *cells, *extra])
     lines = [field("chain", chain_text(chain)), "", *table(rows)]
@@ -49,12 +50,13 @@ def _least(rivals: Sequence[Rival]) -> int:
     return min((rival.plan.flops for rival in rivals if rival.plan is not None), default=0)
 
 
-def _cells(rival: Rival, least: int) -> list[str]:
+def _cells(rival: Rival, least: int, quickest: float | None) -> list[str]:
     found = rival.plan
     if found is None:
-        return ["skipped" if rival.is_skipped else "infeasible", "-", "-", "-"]
+        return ["skipped" if rival.is_skipped else "infeasible", "-", *predicted_cells(None, quickest), "-", "-"]
     peak, steps = bytes_text(found.peak), f"{depth(found.nodes):,}"
-    return [count_text(found.flops), ratio_text(found.flops, least), peak, steps]
+    times = predicted_cells(found.seconds, quickest)
+    return [count_text(found.flops), ratio_text(found.flops, least), *times, peak, steps]
 
 
 def _extra(found: Plan | None, *, scheduled: bool, is_sliced: bool) -> list[str]:
@@ -96,11 +98,24 @@ def _entry(rival: Rival, least: int) -> dict[str, Any]:
         "chunk_axis": None if found.slicing is None else found.slicing.axis,
         "bracketing": found.bracketing,
         "reason": found.reason,
+        **predicted_entry(found),
     }
 
 
 def comparison_csv(rivals: Sequence[Rival], /) -> str:
     """Return a comparison as comma-separated values, one planner a row, numbers in full."""
-    columns = ("flops", "ratio", "peak", "depth", "makespan", "lower_bound", "chunk_size", "status", "obstacle")
+    columns: tuple[str, ...] = (
+        "flops",
+        "ratio",
+        "peak",
+        "depth",
+        "makespan",
+        "lower_bound",
+        "chunk_size",
+        "status",
+        "obstacle",
+    )
     least = _least(rivals)
+    if quickest_seconds(rivals) is not None:
+        columns = (*columns[:2], "predicted_seconds", *columns[2:])
     return planners_csv(columns, {rival.planner: _entry(rival, least) for rival in rivals})

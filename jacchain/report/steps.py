@@ -5,12 +5,14 @@ from io import StringIO
 from typing import Final, NamedTuple, final
 
 from jacchain.algebra.structure import stored
+from jacchain.planning.duration import duration
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.node import Adjoint, Local, Multiply, Node, Tangent
 from jacchain.planning.plan import Plan, names
 from jacchain.planning.profile import profile
 from jacchain.report.graphs.steps import graph_steps_csv
 from jacchain.report.layout import WIDTH, bytes_text, shortened, table
+from jacchain.report.predicted import NOTHING
 
 MOST: Final = 40
 """Steps that a table shows at most; half of them from each end."""
@@ -25,6 +27,8 @@ class StepRow(NamedTuple):
     operands: tuple[str, ...]
     node: Node
     held: int
+    seconds: float | None = None
+    """Predicted, where a profile was at hand."""
 
 
 def step_rows(plan: Plan, /) -> list[StepRow]:
@@ -36,18 +40,19 @@ def step_rows(plan: Plan, /) -> list[StepRow]:
     >>> [(row.name, row.mode, row.operands) for row in step_rows(plan([13, 16, 1]))]
     [('J2', 'local', ('F2',)), ('J1', 'local', ('F1',)), ('P2:1', 'multiply', ('J2', 'J1'))]
     """
-    called, found = names(plan.nodes), []
+    called, found = names(plan.nodes), []  # type: tuple[list[str], list[StepRow]]
     for name, node, held in zip(called, plan.nodes, profile(plan), strict=True):
+        seconds = plan.step_seconds[len(found)] if plan.step_seconds else None
         match node:
             case Local(link, mode):
                 how = "local" if mode == "given" else f"by {mode}s"
-                found.append(StepRow(name, how, (f"F{link + 1}",), node, held))
+                found.append(StepRow(name, how, (f"F{link + 1}",), node, held, seconds))
             case Multiply(left, right):
-                found.append(StepRow(name, "multiply", (called[left], called[right]), node, held))
+                found.append(StepRow(name, "multiply", (called[left], called[right]), node, held, seconds))
             case Tangent(link, right):
-                found.append(StepRow(name, "tangent", (f"F{link + 1}", called[right]), node, held))
+                found.append(StepRow(name, "tangent", (f"F{link + 1}", called[right]), node, held, seconds))
             case Adjoint(left, link):
-                found.append(StepRow(name, "adjoint", (called[left], f"F{link + 1}"), node, held))
+                found.append(StepRow(name, "adjoint", (called[left], f"F{link + 1}"), node, held, seconds))
     return found
 
 
@@ -56,7 +61,8 @@ def steps_text(plan: Plan, /) -> list[str]:
     found = step_rows(plan)
     left_out = max(0, len(found) - MOST)
     shown = found if not left_out else [*found[: MOST // 2], *found[-MOST // 2 :]]
-    rows = [("step", "how", "from", "result", "multiplications", "held")]
+    predicted = ("predicted",) if plan.step_seconds else ()
+    rows: list[tuple[str, ...]] = [("step", "how", "from", "result", "multiplications", *predicted, "held")]
     rows += [_cells(row) for row in shown]
     wide = max(len(line) for line in table(rows, left=(0, 1, 2, 3), gap=2)) - WIDTH
     if wide > 0:  # the structures give way
@@ -69,9 +75,10 @@ def steps_text(plan: Plan, /) -> list[str]:
     return lines
 
 
-def _cells(row: StepRow) -> tuple[str, str, str, str, str, str]:
+def _cells(row: StepRow) -> tuple[str, ...]:
     flops = f"{row.node.flops:,}" if row.node.flops else "-"
-    return row.name, row.mode, " ".join(row.operands), str(row.node.structure), flops, bytes_text(row.held)
+    seconds = () if row.seconds is None else (duration(row.seconds) if row.seconds >= NOTHING else "-",)
+    return row.name, row.mode, " ".join(row.operands), str(row.node.structure), flops, *seconds, bytes_text(row.held)
 
 
 def steps_csv(plan: Plan | GraphPlan, /) -> str:
@@ -88,11 +95,12 @@ def steps_csv(plan: Plan | GraphPlan, /) -> str:
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = ("step", "how", "from", "rows", "columns", "structure", "multiplications", "bytes", "held_bytes")
-    writer.writerow([*columns, "worker", "start", "end"])
+    writer.writerow([*columns, "worker", "start", "end", *(("predicted_seconds",) if plan.step_seconds else ())])
     tasks = {} if plan.schedule is None else {task.node: task for task in plan.schedule.tasks}
     for k, row in enumerate(step_rows(plan)):
         made, task = row.node.structure, tasks.get(k)
         when = ("", "", "") if task is None else (task.worker + 1, task.start, task.end)
         sizes = (made.rows, made.columns, str(made), row.node.flops, stored(made) * plan.itemsize, row.held)
-        writer.writerow([row.name, row.mode, " ".join(row.operands), *sizes, *when])
+        seconds = () if row.seconds is None else (row.seconds,)
+        writer.writerow([row.name, row.mode, " ".join(row.operands), *sizes, *when, *seconds])
     return stream.getvalue().rstrip("\n")

@@ -10,9 +10,12 @@ from jacchain.report.gantt import gantt_text
 from jacchain.report.graphs.text import graph_plan_text, rival_rows
 from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
 from jacchain.report.outline import short_bracketing
+from jacchain.report.placement import device_lines
+from jacchain.report.predicted import predicted_lines
 
 if TYPE_CHECKING:  # so that printing a plan loads no workload
     from jacchain.workloads.differences import Difference
+    from jacchain.workloads.placement import Placement
     from jacchain.workloads.problem import Problem
     from jacchain.workloads.race import Lap
 
@@ -75,7 +78,7 @@ def chain_text(chain: Chain, /) -> str:
 def facts(plan: Plan, /) -> list[str]:
     """Return what a plan holds, the limits and slices it keeps to, and how far it can be from the best."""
     limits = [f"of {bytes_text(plan.memory)} allowed"] if plan.memory is not None else []
-    lines = [field("peak", " ".join([bytes_text(plan.peak), *limits]))]
+    lines = [*predicted_lines(plan), field("peak", " ".join([bytes_text(plan.peak), *limits]))]
     if plan.tape_limit is not None:
         lines.append(field("tapes", f"of at most {plan.tape_limit:,} numbers"))
     if plan.slicing is not None:
@@ -87,7 +90,8 @@ def facts(plan: Plan, /) -> list[str]:
     if plan.lower_bound and plan.lower_bound < plan.makespan:
         gap = share_text(plan.makespan - plan.lower_bound, plan.lower_bound)
         what = "order" if plan.schedule is None else "schedule"
-        lines.append(field("bound", f"no {what} can go below {plan.lower_bound:,}: the gap is at most {gap}"))
+        below = "can go below" if plan.cost == "multiplications" else "multiplies less than"
+        lines.append(field("bound", f"no {what} {below} {plan.lower_bound:,}: the gap is at most {gap}"))
     return lines
 
 
@@ -102,10 +106,16 @@ def _makespan(plan: Plan) -> str:
 
 
 def run_text(
-    problem: "Problem", laps: "Sequence[Lap]", result: Sequence[float], difference: "Difference | None", /
+    problem: "Problem",
+    laps: "Sequence[Lap]",
+    result: Sequence[float],
+    difference: "Difference | None",
+    where: "Placement | None" = None,
+    /,
 ) -> str:
     """Return what a run found: its plan, the rivals in multiplications and milliseconds, values, and the check."""
     first = laps[0]
+    assert isinstance(first.plan, Plan)
     rows = [("order", "multiplications", "ratio", "peak", "milliseconds", "ratio")]
     for lap in laps:
         flops, slower = ratio_text(lap.predicted_flops, first.predicted_flops), lap.milliseconds / first.milliseconds
@@ -126,6 +136,7 @@ def run_text(
             f"{count_text(first.counted_flops)} multiplications, {bytes_text(first.counted_peak)} at the peak",
         ),
         field("values", f"{values}, ..."),
+        *([] if where is None else device_lines(where)),
     ]
     return "\n".join([*lines, *([check_text(difference)] if difference else [])])
 

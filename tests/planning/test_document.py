@@ -9,7 +9,8 @@ from strategies import mixed_chains
 import jacchain as jc
 from jacchain.errors import FileError
 from jacchain.planning.document import chain_from_text, chain_to_json
-from jacchain.planning.planner import PLANNERS, plan
+from jacchain.planning.planner import plan
+from jacchain.planning.planners import PLANNERS
 
 
 @given(mixed_chains())

@@ -19,7 +19,8 @@ from jacchain.planning.limits import as_bytes, under_tape_limit
 from jacchain.planning.link import Link
 from jacchain.planning.memory import arrange
 from jacchain.planning.node import Adjoint, Local
-from jacchain.planning.planner import PLANNERS, plan
+from jacchain.planning.planner import plan
+from jacchain.planning.planners import PLANNERS
 from jacchain.planning.slicing import Slicing, sliced
 from jacchain.planning.spine import settled
 from jacchain.planning.within import Fronts, cheapest_within, leanest

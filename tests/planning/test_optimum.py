@@ -17,7 +17,8 @@ from jacchain.planning.graph import Chain, chain_of_sizes
 from jacchain.planning.hu_shing import triangulate
 from jacchain.planning.link import Link
 from jacchain.planning.optimal import optimal, table
-from jacchain.planning.planner import BASELINES, PLANNERS, plan
+from jacchain.planning.planner import plan
+from jacchain.planning.planners import BASELINES, PLANNERS
 from jacchain.planning.sweep import dense_costs, inward_at, meet_at
 
 REFERENCE = Path(__file__).parent.parent / "reference"

@@ -11,7 +11,7 @@ import jacchain as jc
 from jacchain.errors import InfeasibleError
 from jacchain.planning.comparison import TRIED, compare_planners
 from jacchain.planning.node import Local, operands
-from jacchain.planning.planner import PLANNERS
+from jacchain.planning.planners import PLANNERS
 from jacchain.planning.profile import depth, made, profile
 from jacchain.planning.tradeoff import tradeoff
 

@@ -19,7 +19,8 @@ from jacchain.planning.memory import held, states, taped
 from jacchain.planning.node import operands
 from jacchain.planning.optimal import optimal
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS, plan
+from jacchain.planning.planner import plan
+from jacchain.planning.planners import PLANNERS
 from jacchain.planning.schedule import broken
 from jacchain.planning.scheduling.deadlines import fronts, least_makespan
 from jacchain.planning.scheduling.list_schedule import list_schedule

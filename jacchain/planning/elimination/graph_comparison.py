@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple, final
 
 from jacchain.errors import InfeasibleError
+from jacchain.planning.cost import Cost, ProfileLike
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.elimination.planner import fitting, plan_graph
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
@@ -33,6 +34,8 @@ def compare_graph_planners(
     tape_limit: int | None = None,
     memory: int | str | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
 ) -> tuple[GraphRival, ...]:
     """Return what every planner makes of a graph: auto, and then the others in their own order.
 
@@ -67,6 +70,8 @@ def compare_graph_planners(
                 unit_free=unit_free,
                 tape_limit=tape_limit,
                 itemsize=itemsize,
+                cost=cost,
+                profile=profile,
             )
             found.append(GraphRival(name, fitting(made, limit), None))
         except InfeasibleError as error:

@@ -10,6 +10,7 @@ from jacchain.algebra.addition import addition
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Identity, stored
 from jacchain.errors import FileError, JacchainError, unknown_name
+from jacchain.planning.cost import Cost
 from jacchain.planning.document import converted, decoded, expect_schema, expect_types
 from jacchain.planning.draft import Draft
 from jacchain.planning.elimination.graph_plan import GraphPlan
@@ -21,6 +22,7 @@ from jacchain.planning.graph import Chain, Graph
 from jacchain.planning.graph_document import EdgeEntry, VertexEntry, graph_entries, graph_of
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Mode, Multiply, Tangent
 from jacchain.planning.plan import Baseline, Baselines
+from jacchain.planning.predictions import expect_predictions, without_predictions
 
 GRAPH_PLAN_SCHEMA: Final = "jacchain.graph-plan/v1"
 
@@ -49,12 +51,14 @@ class GraphStepEntry(msgspec.Struct, forbid_unknown_fields=True):
     structure: str
     flops: int
     bytes: int
+    predicted_seconds: float | None = None
 
 
 class CostEntry(msgspec.Struct, forbid_unknown_fields=True):
     """What a textbook order costs."""
 
     flops: int | None
+    predicted_seconds: float | None = None
 
 
 class GraphPlanEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,6 +82,9 @@ class GraphPlanEntry(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 0
     unit_free: bool = False
     tape_limit: int | None = None
+    cost: Cost = "multiplications"
+    predicted_seconds: float | None = None
+    profile: str | None = None
 
 
 def graph_plan_to_json(plan: GraphPlan, /) -> str:
@@ -89,17 +96,21 @@ def graph_plan_to_json(plan: GraphPlan, /) -> str:
         "peak": plan.peak,
         "order": list(plan.order),
         "reason": plan.reason,
-        "baselines": {name: {"flops": baseline.flops} for name, baseline in plan.baselines.items()},
+        "baselines": {name: msgspec.to_builtins(CostEntry(*cost)) for name, cost in plan.baselines.items()},
         "steps": [msgspec.to_builtins(step) for step in _step_entries(plan)],
         "results": list(plan.roots),
         **graph_entries(plan.graph),
         "itemsize": plan.itemsize,
         "lower_bound": plan.lower_bound,
-        "seconds": plan.seconds,
+        "seconds": plan.search_seconds,
         "seed": plan.seed,
         "unit_free": plan.unit_free,
         "tape_limit": plan.tape_limit,
+        "cost": plan.cost,
+        "predicted_seconds": plan.seconds,
+        "profile": plan.profile,
     }
+    without_predictions(document)
     return json.dumps(document, indent=2)
 
 
@@ -120,7 +131,9 @@ def graph_plan_from_json(text: str | bytes, /) -> GraphPlan:
         tuple(entry.results),
         sum(node.flops for node in nodes),
         entry.peak,
-        Baselines(tuple((name, Baseline(cost.flops)) for name, cost in entry.baselines.items())),
+        Baselines(
+            tuple((name, Baseline(cost.flops, cost.predicted_seconds)) for name, cost in entry.baselines.items())
+        ),
         entry.reason,
         entry.itemsize,
         entry.lower_bound,
@@ -129,6 +142,10 @@ def graph_plan_from_json(text: str | bytes, /) -> GraphPlan:
         entry.seed,
         entry.unit_free,
         entry.tape_limit,
+        entry.cost,
+        entry.predicted_seconds,
+        entry.profile,
+        expect_predictions(entry, WHERE),
     )
     _compare(entry, plan, problem)
     return plan
@@ -247,11 +264,12 @@ def _expect_meaning(entry: GraphPlanEntry, plan: GraphPlan) -> None:
 
 
 def _step_entries(plan: GraphPlan) -> list[GraphStepEntry]:
-    entries = []
+    entries: list[GraphStepEntry] = []
     for node, span in zip(plan.nodes, spans(plan.graph, plan.nodes, plan.roots), strict=True):
         op, edge, below = _operation(node)
-        size = stored(node.structure) * plan.itemsize
-        entries.append(GraphStepEntry(op, span.tail, span.head, edge, below, str(node.structure), node.flops, size))
+        sizes = node.flops, stored(node.structure) * plan.itemsize
+        seconds = plan.step_seconds[len(entries)] if plan.step_seconds else None
+        entries.append(GraphStepEntry(op, span.tail, span.head, edge, below, str(node.structure), *sizes, seconds))
     return entries
 
 

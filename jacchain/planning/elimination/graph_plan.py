@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import final
 
 from jacchain.algebra.structure import stored
+from jacchain.planning.cost import Cost
+from jacchain.planning.duration import predicted_text
 from jacchain.planning.graph import Graph, Vertex
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Multiply, Tangent
 from jacchain.planning.plan import Baselines
@@ -41,13 +43,21 @@ class GraphPlan:
         Multiplications that no order of vertices goes below; a chain of layers may, and is then its own bound.
     order : tuple of vertex
         The interior vertices in the order in which they were eliminated.
-    seconds : float
+    search_seconds : float
         What a search was given.
     seed : int
     unit_free : bool
         Products by an identity or a negation were not counted.
     tape_limit : int, optional
         The largest tape of an adjoint.
+    cost : {"multiplications", "seconds"}
+        What the order is the cheapest in.
+    seconds : float, optional
+        Predicted time of all nodes, where a profile was at hand; the values of operations are not counted.
+    profile : str, optional
+        Name of that profile.
+    step_seconds : tuple of float
+        Predicted time of each of the nodes; empty where nothing was predicted.
 
     Examples
     --------
@@ -71,10 +81,14 @@ class GraphPlan:
     itemsize: int = 8
     lower_bound: int = 0
     order: tuple[Vertex, ...] = ()
-    seconds: float = 1.0
+    search_seconds: float = 1.0
     seed: int = 0
     unit_free: bool = False
     tape_limit: int | None = None
+    cost: Cost = "multiplications"
+    seconds: float | None = None
+    profile: str | None = None
+    step_seconds: tuple[float, ...] = ()
 
     @property
     def elimination(self) -> str:
@@ -107,7 +121,7 @@ class GraphPlan:
         return "\n".join(
             (
                 f"{self.planner}: {' '.join(names) or 'nothing to eliminate'}",
-                f"{self.flops:,} multiplications, peak {self.peak:,} bytes",
+                f"{self.flops:,} multiplications, {predicted_text(self.seconds)}peak {self.peak:,} bytes",
                 f"because {self.reason}",
             )
         )

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 from operator import index
+from typing import TYPE_CHECKING
 
 from jacchain.algebra.structure import Identity
 from jacchain.errors import InfeasibleError, OptionError, unknown_name
+from jacchain.planning.cost import Cost, ProfileLike, as_cost
 from jacchain.planning.elimination.cuts import lower_bound
 from jacchain.planning.elimination.graph_plan import GraphPlan, need
 from jacchain.planning.elimination.graph_reason import graph_reason
@@ -21,8 +23,11 @@ from jacchain.planning.elimination.state import State
 from jacchain.planning.graph import Graph
 from jacchain.planning.limits import as_limit
 from jacchain.planning.link import as_size
-from jacchain.planning.node import Local
+from jacchain.planning.node import GraphNode, Local
 from jacchain.planning.plan import Baseline, Baselines
+
+if TYPE_CHECKING:  # planning by multiplications predicts nothing
+    from jacchain.planning.quickest.predictor import Predictor
 
 
 def plan_graph(
@@ -35,6 +40,9 @@ def plan_graph(
     unit_free: bool = False,
     tape_limit: int | None = None,
     itemsize: int = 8,
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
+    memory: int | None = None,
 ) -> GraphPlan:
     """Find an order in which to eliminate the interior of a graph, so that its requests are left.
 
@@ -57,6 +65,13 @@ def plan_graph(
         No adjoint of a link whose tape is larger.
     itemsize : int
         Bytes per number.
+    cost : {"multiplications", "seconds"}
+        With "seconds", a planner that searches tries several orders, and takes the one of the fewest predicted seconds
+        if it saves at least 3 % of those of the order of least multiplications.
+    profile : Profile, path or mapping, optional
+        What predicts seconds; that of this machine unless stated.
+    memory : int, optional
+        Bytes that an order which takes fewer seconds may hold; that of least multiplications may hold more.
 
     Returns
     -------
@@ -87,6 +102,23 @@ def plan_graph(
     problem = replace(problem, greedy=tuple(markowitz(problem)))  # what several planners ask for
     found = GRAPH_PLANNERS[planner](problem, effort)
     costs = {name: found.flops if name == planner else _cost(problem, name, effort) for name in GRAPH_BASELINES}
+    plan = _plan(graph, problem, planner, found, costs, effort)
+    plan = replace(plan, itemsize=itemsize, peak=plan.peak * itemsize, tape_limit=tapes)
+    if as_cost(cost) == "multiplications" and profile is None:
+        return plan
+    from jacchain.planning.quickest.predictor import is_predictable, predictor_of
+    from jacchain.planning.quickest.quickest_reason import huge_reason
+
+    predictor = predictor_of(profile, itemsize, problem.links)
+    if not is_predictable(problem.links):
+        return replace(plan, reason=huge_reason(plan.reason))
+    return _timed(plan, problem, found, effort, predictor, cost, memory)
+
+
+def _plan(
+    graph: Graph, problem: Problem, planner: str, found: Outcome, costs: Mapping[str, int], effort: Effort
+) -> GraphPlan:
+    """Return the plan of an outcome, its peak in numbers."""
     nodes, roots = written(problem, with_identities(problem, found))
     return GraphPlan(
         graph,
@@ -94,16 +126,54 @@ def plan_graph(
         tuple(nodes),
         tuple(roots),
         found.flops,
-        need(graph, nodes, roots) * itemsize,
+        need(graph, nodes, roots),
         Baselines(tuple((name, Baseline(flops)) for name, flops in costs.items())),
         graph_reason(problem, planner, found, costs),
-        itemsize,
-        _lower_bound(problem, found),
-        tuple(problem.vertices[vertex] for vertex in found.order),
-        effort.seconds,
-        effort.seed,
-        unit_free,
-        tapes,
+        lower_bound=_lower_bound(problem, found),
+        order=tuple(problem.vertices[vertex] for vertex in found.order),
+        search_seconds=effort.seconds,
+        seed=effort.seed,
+        unit_free=problem.unit_free,
+    )
+
+
+def _timed(
+    plan: GraphPlan,
+    problem: Problem,
+    known: Outcome,
+    effort: Effort,
+    predictor: "Predictor",
+    cost: Cost,
+    memory: int | None,
+) -> GraphPlan:
+    """Return the plan with its predicted seconds; with cost="seconds" that of an order that saves enough of them."""
+    from jacchain.planning.elimination.quicker import as_timed, quicker
+
+    def write(outcome: Outcome) -> tuple[list[GraphNode], list[int | None]]:
+        return written(problem, with_identities(problem, outcome))
+
+    found = as_timed(problem, known, write, predictor)._replace(reason=plan.reason)
+    if cost == "seconds":
+        room = None if memory is None else memory // plan.itemsize
+        found = quicker(problem, plan.planner, effort, found, write, predictor, room)
+    outcomes = {name: GRAPH_PLANNERS[name](problem, effort) for name in plan.baselines}
+    seconds = {name: as_timed(problem, outcome, write, predictor).total for name, outcome in outcomes.items()}
+    return replace(
+        plan,
+        nodes=tuple(found.nodes),
+        roots=tuple(found.roots),
+        flops=found.outcome.flops,
+        peak=need(plan.graph, found.nodes, found.roots) * plan.itemsize,
+        baselines=Baselines(
+            tuple((name, Baseline(flops, seconds[name])) for name, (flops, _) in plan.baselines.items())
+        ),
+        reason=found.reason,
+        lower_bound=min(plan.lower_bound, found.outcome.flops),
+        order=tuple(problem.vertices[vertex] for vertex in found.outcome.order),
+        cost=cost,
+        seconds=found.total,
+        profile=predictor.name,
+        step_seconds=found.seconds,
     )
 
 

@@ -9,6 +9,7 @@ from jacchain.planning.elimination.graph_comparison import GraphRival
 from jacchain.planning.graph import Graph
 from jacchain.report.graphs.text import graph_lines
 from jacchain.report.layout import bytes_text, count_text, field, planners_csv, ratio, ratio_text, table
+from jacchain.report.predicted import predicted_cells, predicted_entry, predicted_heads, quickest_seconds
 
 GRAPH_COMPARISON_SCHEMA: Final = "jacchain.graph-comparison/v1"
 
@@ -31,9 +32,9 @@ def graph_comparison_text(graph: Graph, rivals: Sequence[GraphRival], /) -> str:
     forward                   90    2.05   512 B       2
     reverse                   44    1.00   392 B       2
     """
-    least = _least(rivals)
-    rows = [["planner", "multiplications", "ratio", "peak", "depth"]]
-    rows += [[rival.planner, *_cells(rival, least)] for rival in rivals]
+    least, quickest = _least(rivals), quickest_seconds(rivals)
+    rows = [["planner", "multiplications", "ratio", *predicted_heads(quickest), "peak", "depth"]]
+    rows += [[rival.planner, *_cells(rival, least, quickest)] for rival in rivals]
     stuck = [(rival.planner, rival.obstacle) for rival in rivals if rival.obstacle is not None]
     indent = max((len(name) + 2 for name, _ in stuck), default=0)
     obstacles = [field(name, obstacle, indent=indent) for name, obstacle in stuck]
@@ -44,12 +45,13 @@ def _least(rivals: Sequence[GraphRival]) -> int:
     return min((rival.plan.flops for rival in rivals if rival.plan is not None), default=0)
 
 
-def _cells(rival: GraphRival, least: int) -> list[str]:
+def _cells(rival: GraphRival, least: int, quickest: float | None) -> list[str]:
     found = rival.plan
     if found is None:
-        return ["skipped" if rival.is_skipped else "infeasible", "-", "-", "-"]
+        return ["skipped" if rival.is_skipped else "infeasible", "-", *predicted_cells(None, quickest), "-", "-"]
     peak, steps = bytes_text(found.peak), f"{graph_depth(found):,}"
-    return [count_text(found.flops), ratio_text(found.flops, least), peak, steps]
+    times = predicted_cells(found.seconds, quickest)
+    return [count_text(found.flops), ratio_text(found.flops, least), *times, peak, steps]
 
 
 def graph_comparison_json(graph: Graph, rivals: Sequence[GraphRival], /) -> str:
@@ -77,11 +79,14 @@ def _entry(rival: GraphRival, least: int) -> dict[str, Any]:
         "lower_bound": found.lower_bound,
         "order": list(found.order),
         "reason": found.reason,
+        **predicted_entry(found),
     }
 
 
 def graph_comparison_csv(rivals: Sequence[GraphRival], /) -> str:
     """Return a comparison as comma-separated values, one planner a row, numbers in full."""
-    columns = ("flops", "ratio", "peak", "depth", "lower_bound", "status", "obstacle")
+    columns: tuple[str, ...] = ("flops", "ratio", "peak", "depth", "lower_bound", "status", "obstacle")
     least = _least(rivals)
+    if quickest_seconds(rivals) is not None:
+        columns = (*columns[:2], "predicted_seconds", *columns[2:])
     return planners_csv(columns, {rival.planner: _entry(rival, least) for rival in rivals})

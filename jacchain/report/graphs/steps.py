@@ -7,12 +7,14 @@ from io import StringIO
 from typing import Final, NamedTuple, final
 
 from jacchain.algebra.structure import stored
+from jacchain.planning.duration import duration
 from jacchain.planning.elimination.eliminations import Elimination, eliminations, held_bytes, plan_spans
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Vertex
 from jacchain.planning.node import Add, Adjoint, GraphNode, Local, Multiply, Tangent
 from jacchain.report.graphs.text import NAME, span_names, vertex_text
 from jacchain.report.layout import WIDTH, bytes_text, share_text, shortened, table
+from jacchain.report.predicted import NOTHING
 
 MOST: Final = 40
 """Rows that a table shows at most; half of them from each end."""
@@ -36,6 +38,8 @@ class GraphStepRow(NamedTuple):
     node: GraphNode
     vertex: Vertex | None
     held: int
+    seconds: float | None = None
+    """Predicted, where a profile was at hand."""
 
 
 def graph_step_rows(plan: GraphPlan, /, letters: int = NAME) -> list[GraphStepRow]:
@@ -59,10 +63,11 @@ def graph_step_rows(plan: GraphPlan, /, letters: int = NAME) -> list[GraphStepRo
     """
     made = plan_spans(plan)
     called = span_names((span[:2] for span in made), letters) if letters else [str(k + 1) for k in range(len(made))]
-    found = []
+    found: list[GraphStepRow] = []
     for name, node, span, held in zip(called, plan.nodes, made, held_bytes(plan), strict=True):
         mode, below = _how(node, called)
-        found.append(GraphStepRow(name, mode, below, node, span.through, held))
+        seconds = plan.step_seconds[len(found)] if plan.step_seconds else None
+        found.append(GraphStepRow(name, mode, below, node, span.through, held, seconds))
     return found
 
 
@@ -116,7 +121,8 @@ def graph_steps_text(plan: GraphPlan, /) -> list[str]:
     for letters in LETTERS:  # names give way, and with the shortest ones structures
         found = graph_step_rows(plan, letters)
         shown = found if len(found) <= MOST else [*found[: MOST // 2], *found[-MOST // 2 :]]
-        rows: list[tuple[str, ...]] = [("step", "how", "from", "result", "multiplications", "held")]
+        predicted = ("predicted",) if plan.step_seconds else ()
+        rows: list[tuple[str, ...]] = [("step", "how", "from", "result", "multiplications", *predicted, "held")]
         rows += [_cells(row) for row in shown]
         wide = max(map(len, table(rows, left=(0, 1, 2, 3), gap=2))) - WIDTH
         if wide > 0:
@@ -141,7 +147,8 @@ def _cut(lines: list[str], what: str) -> list[str]:
 
 def _cells(row: GraphStepRow) -> tuple[str, ...]:
     flops = f"{row.node.flops:,}" if row.node.flops else "-"
-    return row.name, row.mode, " ".join(row.operands), str(row.node.structure), flops, bytes_text(row.held)
+    seconds = () if row.seconds is None else (duration(row.seconds) if row.seconds >= NOTHING else "-",)
+    return row.name, row.mode, " ".join(row.operands), str(row.node.structure), flops, *seconds, bytes_text(row.held)
 
 
 def graph_steps_csv(plan: GraphPlan, /) -> str:
@@ -149,9 +156,10 @@ def graph_steps_csv(plan: GraphPlan, /) -> str:
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = ("step", "how", "from", "eliminates", "rows", "columns", "structure", "multiplications", "bytes")
-    writer.writerow([*columns, "held_bytes"])
+    writer.writerow([*columns, "held_bytes", *(("predicted_seconds",) if plan.step_seconds else ())])
     for row in graph_step_rows(plan, sys.maxsize):
         made, vertex = row.node.structure, "" if row.vertex is None else row.vertex
         sizes = (made.rows, made.columns, str(made), row.node.flops, stored(made) * plan.itemsize, row.held)
-        writer.writerow([row.name, row.mode, " ".join(row.operands), vertex, *sizes])
+        seconds = () if row.seconds is None else (row.seconds,)
+        writer.writerow([row.name, row.mode, " ".join(row.operands), vertex, *sizes, *seconds])
     return stream.getvalue().rstrip("\n")

@@ -5,8 +5,9 @@ from typing import Final
 
 from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.graph import Graph, Vertex
-from jacchain.planning.plan import Plan
+from jacchain.planning.plan import Baseline, Plan
 from jacchain.report.layout import bytes_text, count_text, field, ratio_text, share_text, table
+from jacchain.report.predicted import predicted_cells, predicted_heads, predicted_lines
 
 SHOWN: Final = 24
 """Vertices or requests of a list that are shown at most."""
@@ -42,12 +43,17 @@ def graph_plan_text(plan: GraphPlan, /) -> str:
     return "\n".join([*graph_head(plan), *graph_facts(plan), "", *table(rival_rows(plan))])
 
 
-def rival_rows(plan: Plan | GraphPlan, /) -> list[tuple[str, str, str]]:
-    """Return the rows of a table of what a plan costs, and what its rivals would, under their heads."""
-    costs: dict[str, int | None] = {plan.planner: plan.flops}
-    costs |= {name: baseline.flops for name, baseline in plan.baselines.items() if name != plan.planner}
-    rows = [("planner", "multiplications", "ratio")]
-    rows += [(name, count_text(flops), ratio_text(flops, plan.flops)) for name, flops in costs.items()]
+def rival_rows(plan: Plan | GraphPlan, /) -> list[tuple[str, ...]]:
+    """Return the rows of a table of what a plan costs, and what its rivals would, under their heads.
+
+    With the predicted times, and the ratios to the plan's, where they are known.
+    """
+    costs = {plan.planner: Baseline(plan.flops, plan.seconds)}
+    costs |= {name: baseline for name, baseline in plan.baselines.items() if name != plan.planner}
+    rows: list[tuple[str, ...]] = [("planner", "multiplications", "ratio", *predicted_heads(plan.seconds))]
+    for name, (flops, seconds) in costs.items():
+        times = predicted_cells(seconds, plan.seconds)
+        rows.append((name, count_text(flops), ratio_text(flops, plan.flops), *times))
     return rows
 
 
@@ -139,13 +145,13 @@ def span_names(pairs: Iterable[tuple[Vertex, Vertex]], /, most: int = NAME) -> l
 
 def graph_facts(plan: GraphPlan, /) -> list[str]:
     """Return what a plan holds, how it counts, and how far it can be from the best."""
-    lines = [field("peak", bytes_text(plan.peak))]
+    lines = [*predicted_lines(plan), field("peak", bytes_text(plan.peak))]
     if plan.tape_limit is not None:
         lines.append(field("tapes", f"of at most {plan.tape_limit:,} numbers"))
     if plan.unit_free:
         lines.append(field("counted", "without products by an identity or a negation"))
     if plan.planner == "search":
-        lines.append(field("search", f"up to {plan.seconds:g} s, from seed {plan.seed}"))
+        lines.append(field("search", f"up to {plan.search_seconds:g} s, from seed {plan.seed}"))
     if plan.lower_bound and plan.lower_bound < plan.flops:
         gap = share_text(plan.flops - plan.lower_bound, plan.lower_bound)
         lines.append(field("bound", f"no order can go below {plan.lower_bound:,}: the gap is at most {gap}"))

@@ -1,0 +1,1 @@
+"""Orders of the least predicted time rather than of the fewest multiplications."""
