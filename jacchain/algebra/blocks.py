@@ -3,6 +3,7 @@
 from typing import Final
 
 from jacchain.algebra.kernels import Array, Call, Calls, Kernels, gemm, stacked
+from jacchain.algebra.nested import NESTED, NESTED_FACTORS
 from jacchain.algebra.rule import Operand, Rule
 from jacchain.algebra.structure import (
     BlockDiagonal,
@@ -61,8 +62,9 @@ def _cost_block_kronecker(left: BlockDiagonal, right: Kronecker) -> int:
 
 
 def _block_kronecker(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
-    shape = (left.structure.count, left.structure.block_rows, right.structure.right.columns)
-    return (stacked(kernels, (left.arrays[0], right.arrays[0], out.arrays[0].reshape(shape))),)
+    # the rows of all blocks meet the same factor: one product of a tall matrix instead of one for every block
+    rows, factor = left.arrays[0].reshape(-1, left.structure.block_columns), right.arrays[0]
+    return (gemm(kernels, (rows, factor, out.arrays[0].reshape(-1, factor.shape[1]))),)
 
 
 def _factors_match(left: Kronecker, right: Kronecker) -> bool:
@@ -101,7 +103,7 @@ def _kronecker_kronecker(kernels: Kernels, left: Operand, right: Operand, out: O
 
 RULES: Final[dict[tuple[type, type], Rule]] = {
     (Kronecker, Kronecker): either(
-        Rule(_matching_factors, _cost_factors, _kronecker_kronecker, accepts=_factors_match)
+        Rule(_matching_factors, _cost_factors, _kronecker_kronecker, accepts=_factors_match), NESTED_FACTORS
     ),
     (Kronecker, BlockDiagonal): either(
         Rule(
@@ -109,7 +111,8 @@ RULES: Final[dict[tuple[type, type], Rule]] = {
             _cost_kronecker_block,
             _kronecker_block,
             accepts=lambda a, b: _repeats(a, b.count),
-        )
+        ),
+        NESTED,
     ),
     (BlockDiagonal, Kronecker): either(
         Rule(
@@ -117,7 +120,10 @@ RULES: Final[dict[tuple[type, type], Rule]] = {
             _cost_block_kronecker,
             _block_kronecker,
             accepts=lambda a, b: _repeats(b, a.count),
-        )
+        ),
+        NESTED,
     ),
-    (BlockDiagonal, BlockDiagonal): either(Rule(_matching_blocks, _cost_blocks, _block_block, accepts=_blocks_match)),
+    (BlockDiagonal, BlockDiagonal): either(
+        Rule(_matching_blocks, _cost_blocks, _block_block, accepts=_blocks_match), NESTED
+    ),
 }

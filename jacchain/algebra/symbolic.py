@@ -44,21 +44,21 @@ def _gathered(kernels: Kernels, left: Operand, right: Operand, out: Operand, scr
         return ()
     a, b = scratch[:count], scratch[count : 2 * count]
     return (
-        (kernels.take, (left.arrays[0], triples.left, a)),
-        (kernels.take, (right.arrays[0], triples.right, b)),
+        (kernels.take, (left.arrays[0], kernels.index(triples.left), a)),
+        (kernels.take, (right.arrays[0], kernels.index(triples.right), b)),
         (kernels.multiply, (a, b, a)),
-        (kernels.segment_sum, (a, triples.starts, out.arrays[0].reshape(-1))),
+        (kernels.segment_sum, (a, kernels.segments(triples.starts, count), out.arrays[0].reshape(-1))),
     )
 
 
 SYMBOLIC: Final = Rule(_symbolic, _cost_symbolic, _gathered, _scratch_symbolic, accepts=_gatherable)
 
 
-def either(first: Rule) -> Rule:
-    """Return the rule that is `first` where it accepts, and symbolic otherwise."""
+def either(*rules: Rule) -> Rule:
+    """Return the rule that is the first of some that accepts, and symbolic where none does."""
 
     def chosen(left: Any, right: Any) -> Rule:
-        return first if first.accepts(left, right) else SYMBOLIC
+        return next((rule for rule in rules if rule.accepts(left, right)), SYMBOLIC)
 
     def apply(kernels: Kernels, left: Operand, right: Operand, out: Operand, scratch: Array) -> Calls:
         return chosen(left.structure, right.structure).apply(kernels, left, right, out, scratch)

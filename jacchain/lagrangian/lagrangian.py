@@ -13,10 +13,19 @@ from jacchain.lagrangian.checked import Checked
 from jacchain.lagrangian.choice import chosen_engine
 from jacchain.lagrangian.csr_form import CsrForm
 from jacchain.lagrangian.engine import Engine, Result
+from jacchain.lagrangian.many_points import ManyPoints
 from jacchain.lagrangian.recorded import Function, as_functions, recorded
 from jacchain.lagrangian.sparsity import SparsityPattern
 from jacchain.lagrangian.symmetric_form import SymmetricForm
-from jacchain.lagrangian.vectors import as_factor, as_multipliers, as_start, as_vector, copied
+from jacchain.lagrangian.vectors import (
+    as_factor,
+    as_many_multipliers,
+    as_multipliers,
+    as_points,
+    as_start,
+    as_vector,
+    copied,
+)
 from jacchain.model.expression import Expression
 
 
@@ -110,6 +119,7 @@ class Lagrangian:
         "_engine",
         "_lock",
         "_made_of",
+        "_many",
         "_point",
         "_sparse_hessian",
         "_sparse_jacobian",
@@ -141,6 +151,7 @@ class Lagrangian:
         found = recorded(objective, functions, start)
         self._made_of = objective, constraints, np.zeros(start.shape, start.dtype), planner, engine, check
         self._engine: Engine = chosen_engine(found, engine=engine, planner=planner)
+        self._many = ManyPoints(found, self._engine, planner)
         self._checked = Checked(objective, functions, found) if check else None
         self.expression: Expression = found.expression
         self.variables, self.number_of_constraints = found.variables, found.constraints
@@ -247,6 +258,40 @@ class Lagrangian:
         operator: Any = LinearOperator
         return operator((self.variables,) * 2, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
 
+    def gradients(
+        self, points: ArrayLike, /, multipliers: ArrayLike | None = None, objective_factor: float = 1.0
+    ) -> Array:
+        """Return ∇L, or without multipliers σ ∇f, at points of shape (N, n): an array of that shape.
+
+        Multipliers are (m,), for all points, or (N, m), here and for `hessians`. Points are done many at once, but with
+        ``check=True`` and for large sparse matrices by products of matrices one after the other.
+        """
+        if multipliers is not None:
+            return self._results("lagrangian_gradient", points, multipliers, objective_factor)
+        if not self.has_objective:
+            return np.zeros(as_points(points, self.variables, self.dtype).shape, self.dtype)
+        found = self._results("gradient", points)
+        with np.errstate(all="ignore"):
+            return found if (factor := as_factor(objective_factor)) == 1.0 else factor * found
+
+    def jacobians(self, points: ArrayLike, /) -> Array:
+        """Return the values of ∇g at points of shape (N, n): (N, nonzeros), at the places of `jacobian_structure`."""
+        if not self.number_of_constraints:
+            return np.zeros((len(as_points(points, self.variables, self.dtype)), 0), self.dtype)
+        return self._results("jacobian", points)
+
+    def hessians(self, points: ArrayLike, /, multipliers: ArrayLike = (), objective_factor: float = 1.0) -> Array:
+        """Return the values of ∇²L at points of shape (N, n), of (N, nonzeros), at the places of `structure`.
+
+        Examples
+        --------
+        >>> lagrangian = Lagrangian(lambda x: x[0] * x[1] ** 2, lambda x: x[0] ** 3, np.ones(2))
+        >>> lagrangian.hessians([[1.0, 2.0], [3.0, 4.0]], [1.0])
+        array([[ -6.,   4.,   2.],
+               [-18.,   8.,   6.]])
+        """
+        return self._results("hessian", points, _none_as_empty(multipliers), objective_factor)
+
     def explain(self) -> str:
         """Return all that is done, step by step."""
         with self._lock:
@@ -303,6 +348,21 @@ class Lagrangian:
                 self._point = self._weights = None  # what was done so far may be half of something
                 raise
             return copied(found, out) if form is None else form(found)
+
+    def _results(
+        self, name: Result, points: ArrayLike, multipliers: ArrayLike | None = None, factor: float = 1.0
+    ) -> Array:
+        """Return a result at many points."""
+        many, sigma = as_points(points, self.variables, self.dtype), as_factor(factor)
+        given = np.zeros(self.number_of_constraints, self.dtype) if multipliers is None else multipliers
+        weights = as_many_multipliers(given, len(many), self.number_of_constraints, self.dtype)
+        with self._lock:
+            found = None if self._checked is not None else self._many.result(name, many, weights, sigma)
+        if found is None:
+            found = np.empty((len(many), self._many.length(name)), self.dtype)
+            for x, w, row in zip(many, weights, found, strict=True):
+                self._result(name, x, None if multipliers is None else w, sigma, out=row)
+        return found
 
     def _whole(self, values: Array) -> Any:
         """Return the sparse Hessian, given the values of its lower triangle."""

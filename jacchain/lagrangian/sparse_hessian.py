@@ -78,6 +78,7 @@ def sparse_hessian(expression: Expression, source: int, output: int, planner: st
     if is_listed:
         return _by_places(planned)
     run = planned.run(is_sparse=False).run
+    assert isinstance(run, GraphExecutable), "Lagrangians are for the host"
     (assembly,) = run.assemblies
     is_covered = _covered(assembly, structures)
     is_covered |= is_covered.T
@@ -92,6 +93,7 @@ def sparse_hessian(expression: Expression, source: int, output: int, planner: st
 
 def _by_places(planned: PlannedHessian) -> SparseHessian:
     run = planned.run(is_sparse=True).run
+    assert isinstance(run, GraphExecutable), "Lagrangians are for the host"
     structure = run.program.registers[run.program.results[-1]].structure
     assert isinstance(structure, Sparse), "it is assembled as a sparse one"
     indptr, columns = csr_arrays(structure)

@@ -1,7 +1,7 @@
 """What a solver gives: flat arrays of points and multipliers, the objective's factor, and buffers to write into."""
 
 from math import isfinite, prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,13 +9,16 @@ from numpy.typing import ArrayLike
 from jacchain.algebra.kernels import Array
 from jacchain.errors import DtypeError, JacchainError, OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import Overloaded
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_host_point, expect_host
 from jacchain.model.trace import real
+
+HOST: Final = "Lagrangians work"
+"""What is said of arrays of a device."""
 
 
 def as_start(x0: ArrayLike, /) -> Array:
     """Return the point that fixes the length and the dtype: one axis, float32 or float64."""
-    start = as_point(x0, "x0")
+    start = as_host_point(x0, "x0", HOST)
     if start.ndim != 1:
         raise SizeError(
             f"x0 has shape {start.shape}, but a Lagrangian is a function of one flat array",
@@ -36,6 +39,7 @@ def as_vector(values: Any, size: int, dtype: "np.dtype[Any]", /) -> Array:
     """
     if type(values) is np.ndarray and values.dtype == dtype and values.shape == (size,):
         return values
+    expect_host(values, "x", HOST)
     if isinstance(values, Overloaded):
         raise TraceError("x is a traced value, where numbers are needed", "give the functions themselves to the trace")
     array = real(values, "x")
@@ -76,6 +80,52 @@ def as_multipliers(values: Any, count: int, dtype: "np.dtype[Any]", /) -> Array:
             what, cure.get(count, f"give {count} multipliers, one for each number that the constraints give")
         )
     return array.astype(dtype)
+
+
+def as_points(values: Any, size: int, dtype: "np.dtype[Any]", /) -> Array:
+    """Return points row by row, of a number and dtype, not copied where they are so already.
+
+    Examples
+    --------
+    >>> as_points([1.0, 2.0], 2, np.dtype(float))
+    Traceback (most recent call last):
+    jacchain.errors.SizeError: points of shape (2,), but x0 had 2 numbers
+    give an array of shape (points, 2)
+    """
+    if isinstance(values, np.ndarray) and values.dtype == dtype and values.ndim == 2 and values.shape[1] == size:
+        return values
+    if isinstance(values, Overloaded):
+        raise TraceError("the points are traced, where numbers are needed", "give the functions to the trace")
+    expect_host(values, "the array of points", HOST)
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != size:
+        raise SizeError(
+            f"points of shape {array.shape}, but x0 had {size} numbers", f"give an array of shape (points, {size})"
+        )
+    return (real(values, "the points") if array.size else array).astype(dtype)
+
+
+def as_many_multipliers(values: Any, points: int, count: int, dtype: "np.dtype[Any]", /) -> Array:
+    """Return multipliers for every point, of shape (points, count): one set may be for all of them.
+
+    Examples
+    --------
+    >>> as_many_multipliers([1.0, 2.0], 3, 2, np.dtype(float)).shape
+    (3, 2)
+    >>> as_many_multipliers(np.ones((4, 2)), 3, 2, np.dtype(float))
+    Traceback (most recent call last):
+    jacchain.errors.SizeError: the multipliers have shape (4, 2), not (3, 2) or (2,)
+    give one set for all points, or one for each
+    """
+    if not isinstance(values, Overloaded) and np.ndim(values) == 2:
+        array = np.asarray(values)
+        if array.shape != (points, count):
+            raise SizeError(
+                f"the multipliers have shape {array.shape}, not {(points, count)} or ({count},)",
+                "give one set for all points, or one for each",
+            )
+        return (real(values, "multipliers") if array.size else array).astype(dtype, copy=False)
+    return np.broadcast_to(as_multipliers(values, count, dtype), (points, count))
 
 
 def as_factor(value: Any, /) -> float:

@@ -1,7 +1,7 @@
 """A straight-line program for many points at once: every step is one call on a row of points."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 from typing import Any, Final, NamedTuple, final
 
@@ -10,6 +10,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array, Call, Calls, Kernels, run
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.execution.operation import Shape
+from jacchain.functions.scalar.python_code import Compiled, compiled, python_code
 from jacchain.functions.scalar.registers import registers
 from jacchain.functions.scalar.scalar_program import ScalarProgram
 from jacchain.functions.scalar.steps import CONSTANT, INPUT, ScalarStep
@@ -21,6 +22,9 @@ ROW: Final = 1 << 14
 
 KEPT: Final = 4
 """Lengths of rows that are kept ready."""
+
+FEW: Final = 5
+"""Points below which each is taken through the program in Python's floats, as a call on a row has a fixed price."""
 
 
 class Bound(NamedTuple):
@@ -126,15 +130,48 @@ class PointsExecutable:
         if count == 0:
             return found
         points = [np.reshape(argument, (count, -1)) for argument in arguments]
-        most = max(ROW // self.dtype.itemsize, 1)
-        parts = -(-count // most)
-        length = -(-count // parts)
+        if count < FEW and self.in_floats is not None and self._one_by_one(self.in_floats, points, found):
+            return found
+        parts, length = self._parts(count)
         rows = self._taken(length)
         for part in range(parts):
             first = min(part * length, count - length)  # the last part takes some points a second time
             self._run(rows, points, found, slice(first, first + length))
         self._idle.setdefault(length, []).append(rows)
         return found
+
+    @cached_property
+    def in_floats(self) -> Compiled | None:
+        """The program for one point, or None where Python lacks a function that it needs."""
+        source = python_code(self.program)
+        return None if source is None else compiled(source)
+
+    def peak(self, count: int, /) -> int:
+        """Return the bytes of the results at so many points, and of the rows."""
+        height = registers(self.program.steps, self.program.results).height
+        numbers = self.program.inputs + len(self.program.results) + height
+        results = sum(map(prod, self.blocks)) * count
+        return (numbers * self._parts(max(count, 1))[1] + results) * self.dtype.itemsize
+
+    def _parts(self, count: int) -> tuple[int, int]:
+        """Return in how many parts so many points are taken, and the points of each."""
+        parts = -(-count // max(ROW // self.dtype.itemsize, 1))
+        return parts, -(-count // parts)
+
+    def _one_by_one(self, program: Compiled, points: Sequence[Array], found: Sequence[Array]) -> bool:
+        """Fill in the blocks of one point after the other; return whether Python's arithmetic raised no exception."""
+        made = np.empty((len(points[0]), len(self.program.results)), self.dtype)
+        try:
+            for k, row in enumerate(zip(*(point.tolist() for point in points), strict=True)):
+                made[k] = program(row[0] if len(row) == 1 else [number for part in row for number in part])
+        except (ArithmeticError, ValueError):  # rows give infinity or NaN
+            return False
+        first = 0
+        for block, shape in zip(found, self.blocks, strict=True):
+            last = first + prod(shape)
+            block.reshape(len(made), last - first)[...] = made[:, first:last]
+            first = last
+        return True
 
     def release(self) -> None:
         """Drop the rows; the next call makes them anew."""
@@ -150,7 +187,7 @@ class PointsExecutable:
         first = 0
         for block, shape in zip(found, self.blocks, strict=True):
             last = first + prod(shape)
-            block[at].reshape(-1, last - first)[...] = rows.results[first:last].T
+            block[at].reshape(at.stop - at.start, last - first)[...] = rows.results[first:last].T
             first = last
 
     def _taken(self, length: int) -> Bound:

@@ -1,0 +1,1 @@
+"""Derivatives of compositions at many points at once."""
