@@ -1,6 +1,7 @@
 """Repetition of one step along a leading axis."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from math import prod
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 
 from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
 from jacchain.model.array_protocol import Overloaded, apply
+from jacchain.model.band import banded
 from jacchain.model.expression import Expression
 from jacchain.model.scan_layout import Source
 from jacchain.model.scan_operation import Scan
+from jacchain.model.scan_states import MOST, ScanStates
 from jacchain.model.trace import Tracer, trace
 from jacchain.model.tree import Tree, flatten
 from jacchain.planning.link import as_size
@@ -75,10 +78,11 @@ def scan(step: Step, carry: Any, xs: Any = None, /, *parameters: Any, length: in
     %2 = constant           (1,)
     %3 = concatenate %2 %1  (2,)
     %4 = constant           (10000,)
-    %5 = scan %3 %4         (10001,)
-    %6 = index %5           (1,)
-    %7 = reshape %6         number
-    return %7
+    %5 = states %3 %4       (20001,)
+    %6 = scan %3 %4 %5      (10001,)
+    %7 = index %6           (1,)
+    %8 = reshape %7         number
+    return %8
     """
     if not callable(step):
         raise OptionError(f"the step of a scan is {step!r}, no function", "give the function first: scan(step, carry)")
@@ -201,7 +205,12 @@ def _recorded(
         for is_active in (True, False)
     ]
     joined = [np.concatenate(group) for group in operands if group]
-    value = apply(Scan(expression, length, sources, len(carried)), *joined)
+    operation = Scan(expression, length, sources, len(carried))
+    if operation.layout.stored <= MOST and banded(expression, operation.layout.active) is not None:
+        states = apply(ScanStates(expression, operation.layout), *joined)
+        value = apply(replace(operation, is_stored=True), *joined, states)
+    else:
+        value = apply(operation, *joined)
     return _unpacked(value, expression, carry_tree, length)
 
 

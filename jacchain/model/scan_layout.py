@@ -60,6 +60,25 @@ class ScanLayout(NamedTuple):
         """Which inputs of the step derivatives are taken with respect to."""
         return tuple(source.is_active for source in self.sources)
 
+    @property
+    def stored(self) -> int:
+        """Numbers that all steps are given of what is carried."""
+        return self.length * sum(self.sizes[: self.carried])
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that come out: what is carried in the end, and the outputs of all steps."""
+        return sum(self.sizes[: self.carried]) + self.length * sum(self.sizes[self.carried :])
+
+    def states(self, numbers: Array) -> list[Array]:
+        """Return views of what all steps are given of what is carried, at the beginning of a flat array."""
+        found, start = [], 0
+        for source in self.sources[: self.carried]:
+            count = self.length * source.size
+            found.append(numbers[start : start + count].reshape(self.length, *source.shape))
+            start += count
+        return found
+
     def numbers(self, *, is_active: bool) -> int:
         """Return how many numbers the first operand has, or the second."""
         return sum(

@@ -8,8 +8,11 @@ from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense
 from jacchain.execution.operation import CurvatureFacts, LocalFacts, OperationFacts, Shape
+from jacchain.model.band import BandedStep, banded
+from jacchain.model.band_sweep import multiplications
 from jacchain.model.expression import Expression
 from jacchain.model.primitive import refuse_shapes
+from jacchain.model.scan_band import BandedScan
 from jacchain.model.scan_layout import ScanLayout, Source, contiguous, known, write, write_at
 from jacchain.model.step_program import BoundStep, Direction, StepProgram, step_program, value_program
 from jacchain.model.stored import store_symmetric
@@ -37,12 +40,15 @@ class Scan:
         For each input of the step; what is carried comes first and is active.
     carried : int
         How many arrays are carried.
+    is_stored : bool
+        A last operand is what `ScanStates` leaves.
     """
 
     step: Expression
     length: int
     sources: tuple[Source, ...]
     carried: int
+    is_stored: bool = False
 
     @property
     def name(self) -> str:
@@ -57,20 +63,21 @@ class Scan:
 
     def facts(self, shapes: tuple[Shape, ...], /) -> OperationFacts:
         """Return the facts: tangents and adjoints cost as often as there are steps what the step's program costs."""
-        wanted = [self.layout.numbers(is_active=True), self.layout.numbers(is_active=False)]
-        if list(shapes) != [(size,) for size in wanted if size]:
+        layout = self.layout
+        wanted = [layout.numbers(is_active=True), layout.numbers(is_active=False)]
+        kept = [(layout.stored + layout.outputs,)] if self.is_stored else []
+        if list(shapes) != [*((size,) for size in wanted if size), *kept]:
             refuse_shapes(self.name, shapes, f"give {wanted[0]} and {wanted[1]} numbers")
-        state = sum(self.layout.sizes[: self.carried])
-        outputs = state + self.length * sum(self.layout.sizes[self.carried :])
-        tangents = self._program("tangents", 1)
-        if not any(tangents.kept):  # whatever moves, a step gives the same, as one of signs does
+        outputs = layout.outputs
+        costs = self._costs()
+        if costs is None:  # whatever moves, a step gives the same, as one of signs does
             return OperationFacts(output=(outputs,), locals=tuple(None for _ in shapes))
         link = Link(
             wanted[0],
             outputs,
-            tangent_cost=self.length * tangents.flops,
-            adjoint_cost=self.length * self._program("adjoints", 1).flops,
-            tape=self.length * state,
+            tangent_cost=self.length * costs[0],
+            adjoint_cost=self.length * costs[1],
+            tape=0 if self.is_stored else layout.stored,
             name=self.name,
         )
         local = LocalFacts(link=link, reads=tuple(range(len(shapes))))
@@ -79,6 +86,14 @@ class Scan:
             locals=(local, *(None for _ in shapes[1:])),
             curvatures=self._curvatures(wanted[0], local.reads),
         )
+
+    def _costs(self) -> tuple[int, int] | None:
+        """Return the multiplications of a step's product with a tangent and an adjoint; None where it is zero."""
+        band = self._band()
+        if band is not None:
+            return multiplications(band), multiplications(band)
+        tangents = self._program("tangents", 1)
+        return (tangents.flops, self._program("adjoints", 1).flops) if any(tangents.kept) else None
 
     def _curvatures(self, size: int, reads: tuple[int, ...]) -> tuple[CurvatureFacts, ...] | None:
         """Return what is known of u·∂²f: nothing where an operation of the step that moves does not state its own."""
@@ -98,7 +113,9 @@ class Scan:
         return (CurvatureFacts(first=0, second=0, structure=whole, reads=reads, applies=True, scratch=size * size),)
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
-        """Return the call that repeats the step."""
+        """Return the call that repeats the step, or copies what came out of it."""
+        if self.is_stored:
+            return ((kernels.copyto, (y, xs[-1][self.layout.stored :])),)
         inputs, copied = contiguous(kernels, xs)
         step = BoundStep(value_program(self.step), kernels)
         ahead = self.layout.steps(kernels, step.inputs, inputs)
@@ -125,6 +142,11 @@ class Scan:
     def tangent_calls(self, kernels: Kernels, _k: int, xs: Arrays, v: Array, out: Array, /) -> Calls:
         """Return the call that repeats the step's product with tangents."""
         inputs, copied = contiguous(kernels, xs)
+        band = self._band()
+        if band is not None:
+            states = self.layout.states(inputs[-1]) if self.is_stored else None
+            ahead_band = BandedScan(self.step, self.layout, band, kernels, inputs).tangents(v, out, states)
+            return (*copied, (ahead_band, ()))
         step = BoundStep(self._program("tangents", v.shape[1]), kernels)
         seeds, points = step.inputs[1 : 1 + sum(self.layout.active)], step.inputs[1 + sum(self.layout.active) :]
         ahead = [*self.layout.steps(kernels, points, inputs), *self.layout.seeds(kernels, seeds, v)]
@@ -149,7 +171,16 @@ class Scan:
     def adjoint_calls(self, kernels: Kernels, _k: int, xs: Arrays, u: Array, out: Array, /) -> Calls:
         """Return the calls that repeat the step and store what it carries, and then go back over that."""
         inputs, copied = contiguous(kernels, xs)
-        states = [kernels.xp.empty((self.length, *s.shape), out.dtype) for s in self.sources[: self.carried]]
+        stored: Calls = ()
+        if self.is_stored:
+            states = self.layout.states(inputs[-1])
+        else:
+            states = [kernels.xp.empty((self.length, *s.shape), out.dtype) for s in self.sources[: self.carried]]
+            stored = (self._stored(kernels, inputs, states),)
+        band = self._band()
+        if band is not None:
+            back_band = BandedScan(self.step, self.layout, band, kernels, inputs).adjoints(u, out, states)
+            return (*copied, *stored, (back_band, ()))
         step = BoundStep(self._program("adjoints", u.shape[0]), kernels)
         weights, points = step.inputs[: len(self.layout.sizes)], step.inputs[len(self.layout.sizes) :]
         last, given = self.layout.split(u.T)
@@ -171,7 +202,7 @@ class Scan:
             for target, adjoints in zip(firsts, step.derivatives, strict=False):
                 target[...] = 0 if adjoints is None else adjoints
 
-        return (*copied, self._stored(kernels, inputs, states), (back, ()))
+        return (*copied, *stored, (back, ()))
 
     def curvature_calls(
         self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, _y: Array, u: Array, out: Operand, scratch: Array, /
@@ -213,6 +244,9 @@ class Scan:
                 carried = step.values[: self.carried]
 
         return store, ()
+
+    def _band(self) -> BandedStep | None:
+        return banded(self.step, self.layout.active)
 
     def _program(self, direction: Direction, count: int) -> StepProgram:
         return step_program(self.step, self.layout.active, direction, count)

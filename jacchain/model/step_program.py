@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, Kernels, run
-from jacchain.execution.backend import HostBackend
+from jacchain.execution.backend import home_of
+from jacchain.execution.fusion import fused
 from jacchain.execution.graph.bind import GraphBinding
 from jacchain.execution.graph.lower import Place, Request, lower_graph
 from jacchain.execution.program import Program
@@ -162,11 +163,12 @@ class BoundStep:
 
     def __init__(self, step: StepProgram, kernels: Kernels, /) -> None:
         expression, program = step.expression, step.program
-        backend = HostBackend(kernels, kernels)
+        backend = home_of([kernels.xp.empty(0)]).with_kernels(kernels, kernels)  # the one that is active
         binding = GraphBinding(program, expression.nodes, expression.inputs, expression.dtype, backend)
-        result = kernels.xp.empty(program.result_bytes // program.itemsize, expression.dtype)
+        result = backend.workspace(program.result_bytes, expression.dtype)
         tail = binding.tail(result)
-        self._calls: Calls = (*binding.head, *(call for group in tail for call in group.calls))
+        rest = fused(kernels, tuple(call for group in tail for call in group.calls))
+        self._calls: Calls = (*binding.head, *rest)
         self.inputs: list[Array] = [binding.points.get(k) for k in range(len(expression.inputs))]
         left = {group.instruction.result: group.arrays for group in (*binding.groups, *tail)}
         # what is constant is no group's, but the binding's

@@ -1,7 +1,7 @@
 """Central differences: an independent look at a derivative."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from jacchain.model.tree import flatten
 
 COLUMNS = 512
 """Up to so many inputs every column is compared; beyond that, so many columns drawn at random."""
+
+STEP: Final = float(np.cbrt(np.finfo(np.float64).eps))
+"""Of the differences, relative to the largest number of the point: it weighs rounding against a cubic term of one."""
 
 
 class Difference(NamedTuple):
@@ -27,11 +30,13 @@ class Difference(NamedTuple):
         return self.error <= self.tolerance * max(self.scale, 1e-30)
 
 
-def compare(function: Callable[[Array], Array], point: Array, derivative: Array, /, *, seed: int = 0) -> Difference:
+def compare(
+    function: Callable[[Array], Array], point: Array, derivative: Array, /, *, seed: int = 0, step: float = STEP
+) -> Difference:
     """Compare a Jacobian or gradient with central differences of the function in float64.
 
-    The function is evaluated in float64 whatever the dtype of the derivative. The step is the cube root of the
-    rounding unit, so the differences themselves are good to about 1e-10 of the derivative's scale.
+    The function is evaluated in float64 whatever the dtype of the derivative. By the cube root of the rounding unit as
+    the step, the differences themselves are good to about 1e-10 of the derivative's scale.
 
     Parameters
     ----------
@@ -42,6 +47,8 @@ def compare(function: Callable[[Array], Array], point: Array, derivative: Array,
         Of the output's shape followed by the point's, or of the point's shape for a scalar function.
     seed : int
         Of the choice of columns.
+    step : float
+        Relative to the largest number of the point, or to 1; a smaller one where the function bends strongly.
 
     Examples
     --------
@@ -52,12 +59,12 @@ def compare(function: Callable[[Array], Array], point: Array, derivative: Array,
     matrix = derivative.astype(np.float64).reshape(-1, x.size)
     rng = np.random.default_rng(seed)
     chosen = np.arange(x.size) if x.size <= COLUMNS else rng.choice(x.size, COLUMNS, replace=False)
-    step = np.cbrt(np.finfo(np.float64).eps) * max(1.0, float(np.abs(x).max()))
+    width = step * max(1.0, float(np.abs(x).max()))
     error = 0.0
     for column in chosen:
         ahead, behind = x.reshape(-1).copy(), x.reshape(-1).copy()
-        ahead[column] += step
-        behind[column] -= step
+        ahead[column] += width
+        behind[column] -= width
         slope = np.reshape(function(ahead.reshape(x.shape)) - function(behind.reshape(x.shape)), -1)
         gap = slope / (ahead[column] - behind[column]) - matrix[:, column]
         largest = float(np.abs(gap).max())

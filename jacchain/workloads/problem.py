@@ -22,7 +22,9 @@ class Problem(NamedTuple):
     wants: Literal["gradient", "jacobian"]
     notes: tuple[str, ...]
 
-    def derivative(self, planner: str, given: Plan | None = None, /) -> Jacobian:
+    def derivative(self, planner: str, given: Plan | None = None, /, *, device: str = "auto") -> Jacobian:
         """Return the wanted derivative by a planner, or by the plan that is given."""
         make = gradient if self.wants == "gradient" else jacobian
-        return make(self.function, planner=planner) if given is None else make(self.function, plan=given)
+        if given is None:
+            return make(self.function, planner=planner, device=device)
+        return make(self.function, plan=given, device=device)

@@ -9,8 +9,12 @@ from typing import NamedTuple
 from jacchain.algebra.kernels import Array
 from jacchain.compositions import Jacobian
 from jacchain.errors import InfeasibleError
+from jacchain.execution.program import Program
+from jacchain.functions.derivative import FunctionDerivative
+from jacchain.planning.elimination.graph_plan import GraphPlan
 from jacchain.planning.plan import Plan
 from jacchain.workloads.problem import Problem
+from jacchain.workloads.simulation import Simulation
 
 Call = Callable[[], Array]
 
@@ -22,7 +26,7 @@ class Lap(NamedTuple):
     """One order of a problem: what was predicted, what was counted, and the median time of a call."""
 
     planner: str
-    plan: Plan
+    plan: Plan | GraphPlan
     predicted_flops: int
     predicted_peak: int
     counted_flops: int
@@ -32,12 +36,13 @@ class Lap(NamedTuple):
 
 
 def race(
-    problem: Problem,
+    problem: Problem | Simulation,
     planners: Sequence[str],
     /,
     *,
     given: Plan | None = None,
     out: Array | None = None,
+    device: str = "auto",
     seconds: float = 1.0,
     tick: Callable[[], None] = lambda: None,
 ) -> list[Lap]:
@@ -48,12 +53,14 @@ def race(
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or Simulation
     planners : sequence of str
     given : Plan, optional
         Stands for the first planner.
     out : array, optional
         Where the first one writes its Jacobian, which a plan in slices needs.
+    device : str
+        Where the arithmetic is done.
     seconds : float
         At least three rounds are run, however long they take.
     tick : callable
@@ -65,9 +72,9 @@ def race(
         In the order of the planners.
     """
     first = planners[0] if given is None else given.planner
-    runners = {first: problem.derivative(first, given)}
+    runners = {first: problem.derivative(first, given, device=device)}
     for planner in planners[1:]:
-        runner = problem.derivative(planner)
+        runner = problem.derivative(planner, device=device)
         if planner not in runners and _may_run(planner, runner, problem.point, given):
             runners[planner] = runner
     calls: list[Call] = [partial(runner, problem.point) for runner in runners.values()]
@@ -83,7 +90,7 @@ def race(
     return [_lap(name, problem.point, d, t) for (name, d), t in zip(runners.items(), times, strict=True)]
 
 
-def _may_run(planner: str, derivative: Jacobian, point: Array, given: Plan | None) -> bool:
+def _may_run(planner: str, derivative: Jacobian | FunctionDerivative, point: Array, given: Plan | None) -> bool:
     """Whether an order exists, and keeps to the limits of the plan that it is compared with."""
     try:
         peak = derivative.plan(point).peak
@@ -116,8 +123,9 @@ def _timed(call: Call, count: int) -> float:
     return perf_counter() - start
 
 
-def _lap(planner: str, point: Array, derivative: Jacobian, times: list[float]) -> Lap:
+def _lap(planner: str, point: Array, derivative: Jacobian | FunctionDerivative, times: list[float]) -> Lap:
     program, counted = derivative.program(point), derivative.count(point)
+    assert isinstance(program, Program), "a program of numbers is raced with nobody"
     return Lap(
         planner,
         derivative.plan(point),

@@ -1,5 +1,7 @@
 """The curvature of repetition: central differences of its adjoints, whatever the step and whatever moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import central_differences
@@ -20,14 +22,12 @@ LINEAR = {"what is carried is the output"}
 
 
 def scan_of(function, *points):
-    """Return the scan of a traced function with the values of its operands."""
+    """Return the scan of a traced function with the values of its operands, without states, which move with them."""
     expression = trace(function, *points)
     values = expression.values([np.asarray(leaf, float) for leaf in flat(points)])
-    return next(
-        (node.operation, tuple(values[k] for k in node.operands))
-        for node in expression.nodes
-        if isinstance(node.operation, Scan)
-    )
+    node = next(node for node in expression.nodes if isinstance(node.operation, Scan))
+    operands = node.operands[:-1] if node.operation.is_stored else node.operands
+    return replace(node.operation, is_stored=False), tuple(values[k] for k in operands)
 
 
 def flat(nested):
