@@ -1,7 +1,12 @@
 """Every Python and console block of README and docs runs; pytest itself runs the doctests of the package."""
 
+import os
 import shlex
+from contextlib import ExitStack
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from click.testing import CliRunner
 from sybil import Example, Sybil
@@ -26,7 +31,24 @@ def run_console(example: Example) -> str | None:
     return None
 
 
+def forget_profiles(namespace: dict[str, Any]) -> None:
+    """Let a page be read with the shipped profiles, whatever was measured on this machine."""
+    from jacchain.planning.pricing import store
+
+    held = namespace["_held"] = ExitStack()
+    held.enter_context(patch.object(store, "cache_directory", lambda: Path("nowhere")))
+    held.enter_context(patch.dict(os.environ))
+    os.environ.pop(store.VARIABLE, None)
+
+
+def remember_profiles(namespace: dict[str, Any]) -> None:
+    """Undo that."""
+    namespace["_held"].close()
+
+
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=FLAGS), CodeBlockParser("console", run_console)],
     patterns=["*.md"],
+    setup=forget_profiles,
+    teardown=remember_profiles,
 ).pytest()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jacchain import layers
     from jacchain.blocks.compose import compose
-    from jacchain.derivatives import gradient, jacobian, jvp, value_and_jacobian, vjp
+    from jacchain.derivatives import gradient, jacobian, value_and_jacobian
+    from jacchain.directional import jvp, vjp
     from jacchain.errors import JacchainError
     from jacchain.hessians import hessian, hvp
     from jacchain.lagrangian.lagrangian import Lagrangian
@@ -52,7 +53,7 @@ _HOMES = {
     "hvp": "jacchain.hessians",
     "jacobian": "jacchain.derivatives",
     "jacobians": "jacchain.products.several",
-    "jvp": "jacchain.derivatives",
+    "jvp": "jacchain.directional",
     "layers": "jacchain.layers",
     "plan": "jacchain.planning.planner",
     "plan_factored": "jacchain.planning.several.factored",
@@ -61,7 +62,7 @@ _HOMES = {
     "scan": "jacchain.model.scan",
     "trace": "jacchain.model.trace",
     "value_and_jacobian": "jacchain.derivatives",
-    "vjp": "jacchain.derivatives",
+    "vjp": "jacchain.directional",
 }
 
 __all__ = [

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import InfeasibleError, OptionError, SizeError
+from jacchain.execution.backend import Backend, Device, backend_at, chosen_backend
+from jacchain.execution.on_device import OnDevice, executable
 from jacchain.execution.program import ALIGNMENT, Program
-from jacchain.execution.run import Executable
+from jacchain.execution.run import Executable, kept_within
 from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
+from jacchain.execution.tuned import Pricing, tuned
 from jacchain.model.layer import Layer
 from jacchain.planning.fit import smallest
 from jacchain.planning.graph import Chain
@@ -19,7 +22,8 @@ from jacchain.planning.limits import under_tape_limit
 from jacchain.planning.link import Link
 from jacchain.planning.node import Adjoint, Local
 from jacchain.planning.plan import Plan
-from jacchain.planning.planner import PLANNERS, plan
+from jacchain.planning.planner import plan
+from jacchain.planning.planners import PLANNERS
 from jacchain.planning.slicing import is_seeded
 from jacchain.prepared import Prepared, prepared
 
@@ -36,6 +40,8 @@ class Options(NamedTuple):
     workers: int | None = None
     chunk_size: int | None = None
     plan: Plan | None = None
+    device: Device | Literal["auto"] = "auto"
+    pricing: Pricing = Pricing()
 
 
 class Key(NamedTuple):
@@ -47,36 +53,71 @@ class Key(NamedTuple):
     tangents: int | None
     adjoints: int | None
     is_gradient: bool
+    home: Device
+    """Where points lie."""
 
 
 class Compiled(NamedTuple):
     """A plan and its program, and the shape of the function's value."""
 
     plan: Plan
-    run: Executable | Sliced
+    run: Executable | OnDevice | Sliced
     outputs: Shape
 
 
 def compiled(layers: tuple[Layer, ...], point: Array, key: Key, /) -> Compiled:
     """Plan, lower and bind."""
-    ready = prepared(layers, point)
+    backend = chosen_backend(backend_at(key.home), key.options.device, key.dtype)
+    backend = tuned(backend, key.options.pricing.profile)
+    with backend.active():
+        found = _compiled(prepared(layers, point, backend), point, key, backend)
+    other = _elsewhere(found) if key.options.device == "auto" else None
+    if other is None:
+        return found
+    with other.active():
+        return _compiled(prepared(layers, point, other), point, key, other)
+
+
+def _elsewhere(found: Compiled) -> Backend | None:
+    """Return the device that should rather run what was compiled for the host, or None."""
+    from jacchain.execution.launches import calls_of, kernel_launches, quicker_device
+
+    run = found.run
+    return quicker_device(run.program, lambda: kernel_launches(calls_of(run))) if isinstance(run, Executable) else None
+
+
+def _compiled(ready: Prepared, point: Array, key: Key, backend: Backend) -> Compiled:
     facts = ready.facts
-    if key.is_gradient and facts[-1].link.outputs != 1:
-        raise SizeError(
-            f"a gradient needs one output, but {ready.layers[-1].name} gives {facts[-1].link.outputs}",
-            "end in a loss or a Sum, or use jacobian",
-        )
+    expect_one(key, ready)
     found, program = _Work(ready, key).chosen()
     outputs = facts[-1].outputs if key.adjoints is None else (key.adjoints,)
     inputs = point.shape if key.tangents is None else (key.tangents,)
     shape = point.shape if key.is_gradient else outputs + inputs
     structure = program.registers[program.result].structure
     part = shape if program.slices is None else (structure.rows, structure.columns)
-    run = Executable(program, ready.sources, facts, ready.dtype, part, prologue=ready.refresh)
+    kept = kept_within(key.options.memory, program.peak, program.result_bytes)
+    run = executable(
+        program, ready.sources, facts, ready.dtype, part, prologue=ready.refresh, backend=backend, kept=kept
+    )
     if program.slices is None:
         return Compiled(found, run, facts[-1].outputs)
     matrix = (found.chain.sizes[-1], found.chain.sizes[0])
     return Compiled(found, Sliced(run, shape, matrix, found.memory), facts[-1].outputs)
+
+
+def expect_one(key: Key, ready: Prepared, /) -> None:
+    """Refuse the gradient of a function that does not give one number."""
+    outputs = ready.facts[-1].link.outputs
+    if key.is_gradient and outputs != 1:
+        raise SizeError(
+            f"a gradient needs one output, but {ready.layers[-1].name} gives {outputs}",
+            "end in a loss or a Sum, or use jacobian",
+        )
+
+
+def planned(ready: Prepared, key: Key, /) -> Plan:
+    """Return the plan of layers by the options of a key, under no limit of memory."""
+    return _Work(ready, key).planned(None)
 
 
 class _Work(NamedTuple):
@@ -98,7 +139,7 @@ class _Work(NamedTuple):
                     "give jacobian the memory= instead of the plan: it then plans for the function's own layers",
                 )
             return replace(found, peak=program.peak), program
-        found = self._planned(None)
+        found = self.planned(None)
         program = self._lowered(found)
         if options.memory is not None and program.peak > options.memory:
             return self._within(options.memory)
@@ -122,6 +163,7 @@ class _Work(NamedTuple):
         raise InfeasibleError(
             f"no order fits into {memory:,} bytes, not even in slices",
             f"the smallest limit known to do is {min(needed):,} bytes",
+            min(needed),
         )
 
     def _candidates(self, memory: int) -> Iterator[tuple[Plan, int]]:
@@ -129,16 +171,16 @@ class _Work(NamedTuple):
         states = self.ready.dtype.itemsize * sum(fact.link.inputs for fact in self.ready.facts)
         budget, least = STEP ** int(np.log(2 * (memory + states)) / np.log(STEP)), self._smallest()
         while budget >= least:
-            yield self._planned(int(budget)), int(budget)
+            yield self.planned(int(budget)), int(budget)
             budget /= STEP
-        yield self._planned(least), least
+        yield self.planned(least), least
         if (
             self.key.options.chunk_size is None
         ):  # a result that is not dense counts as little in a plan, but is written out in a program
             sizes = self.ready.facts[0].link.inputs, self.ready.facts[-1].link.outputs
             counts = range(1, (max(sizes) - 1).bit_length() + 1)
             for size in dict.fromkeys(-(-length >> k) or 1 for k in counts for length in sizes):
-                yield self._planned(None, size), 0
+                yield self.planned(None, size), 0
 
     def _smallest(self) -> int:
         """Return the smallest budget, in bytes, that has a plan."""
@@ -147,7 +189,8 @@ class _Work(NamedTuple):
         found = smallest(chain, options.planner, PLANNERS[options.planner], chunk_size=options.chunk_size)
         return max(1, (found or 0) * self.ready.dtype.itemsize)
 
-    def _planned(self, budget: int | None, chunk_size: int | None = None) -> Plan:
+    def planned(self, budget: int | None, chunk_size: int | None = None) -> Plan:
+        """Return the plan under a limit of bytes."""
         key, options = self.key, self.key.options
         return plan(
             self.ready.chain,
@@ -159,6 +202,8 @@ class _Work(NamedTuple):
             tangents=key.tangents,
             adjoints=key.adjoints,
             itemsize=self.ready.dtype.itemsize,
+            cost=options.pricing.cost,
+            profile=options.pricing.profile,
         )
 
     def _given(self, given: Plan) -> Plan:

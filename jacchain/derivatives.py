@@ -1,16 +1,16 @@
-"""The front door: Jacobians, gradients and their products, of plain functions and of compositions of layers."""
+"""The front door: Jacobians and gradients, of plain functions and of compositions of layers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 from jacchain.compiled import Options
-from jacchain.compositions import Jacobian, composition_jvp, composition_vjp, options_of
+from jacchain.compositions import Jacobian, options_of
 from jacchain.errors import OptionError
 from jacchain.functions.derivative import FunctionDerivative
 from jacchain.functions.options import function_options
-from jacchain.functions.products import function_jvp, function_vjp
 from jacchain.model.layer import Layer
 from jacchain.model.sequential import Sequential
+from jacchain.planning.cost import Cost, ProfileLike
 from jacchain.planning.plan import Plan
 from jacchain.products.factored import Factorization
 from jacchain.products.factored import factored as as_factors
@@ -27,6 +27,9 @@ def jacobian(  # type: ignore[overload-overlap]  # layers can be called too; the
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
@@ -59,6 +62,9 @@ def jacobian(
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     structured: bool = False,
 ) -> FunctionDerivative: ...
 
@@ -74,6 +80,9 @@ def jacobian(
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
@@ -108,6 +117,16 @@ def jacobian(
         Bytes that a call may hold, such as ``"512MiB"``, the layers' own parameters and what their functions make
         inside not counted. Where no order of a composition fits, the Jacobian is made in slices and written into
         ``out=``; for a plain function the cheapest order that fits is taken.
+    device : str
+        Where the arithmetic is done: "cpu", "cuda" or "cuda:1"; with "auto" (the default) where the point lies, if that
+        is a CuPy array. The result lies where the point does: a NumPy array and its result are copied once each.
+        Parameters of layers are taken as they lie on the device, or copied there at every call.
+    cost : {"multiplications", "seconds"}
+        What the plan is to be the cheapest in: with "seconds", the order of fewest multiplications gives way to one
+        that is predicted to take at least 3 % less time.
+    profile : Profile, path or mapping, optional
+        What predicts seconds, and knows the best ways of products, in which they are then made; with cost="seconds"
+        that of this machine unless stated, which ``jacchain calibrate`` measures.
     workers : int, optional
         Threads that share the steps of the plan of least makespan, each with one thread of BLAS; states are computed
         first, by the caller's. Handing steps over costs about a tenth of a millisecond a call, so that this pays for
@@ -126,7 +145,7 @@ def jacobian(
     Returns
     -------
     Jacobian, FunctionDerivative or Factorization
-        A callable with ``.plan(x)``, ``.program(x)`` and ``.count(x)``.
+        A callable with ``.plan(x)``, ``.program(x)`` and ``.count(x)``, and ``.batched(X)`` for many points at once.
 
     Raises
     ------
@@ -157,12 +176,15 @@ def jacobian(
             seed=seed,
             tape_limit=tape_limit,
             memory=memory,
+            device=device,
+            cost=cost,
+            profile=profile,
             check=check,
             structured=structured,
         )
-        return FunctionDerivative(_function(f), options, "jacobian", with_value=False)
+        return FunctionDerivative(as_function(f), options, "jacobian", with_value=False)
     _expect_layers_options(argnums, seconds, seed, structured=structured)
-    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan)
+    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan, device, cost, profile)
     if not factored:
         if (products, adjoint_products) != (1, 0):
             raise OptionError("products are for a Jacobian as factors", "give factored=True too")
@@ -172,7 +194,8 @@ def jacobian(
     return as_factors(f, products=products, adjoint_products=adjoint_products, tape_limit=tape_limit, check=check)
 
 
-def _function(f: object) -> Function:
+def as_function(f: object, /) -> Function:
+    """Return a callable, or raise the error of what is none."""
     if not callable(f):
         raise OptionError(f"{f!r} is no function", "give a callable, a Sequential or a layer")
     return f
@@ -198,6 +221,9 @@ def gradient(  # type: ignore[overload-overlap]  # as above
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
@@ -216,6 +242,9 @@ def gradient(
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
 ) -> FunctionDerivative: ...
 
 
@@ -230,6 +259,9 @@ def gradient(
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     workers: int | None = None,
     chunk_size: int | None = None,
     plan: Plan | None = None,
@@ -261,11 +293,14 @@ def gradient(
             seed=seed,
             tape_limit=tape_limit,
             memory=memory,
+            device=device,
+            cost=cost,
+            profile=profile,
             check=check,
         )
-        return FunctionDerivative(_function(f), options, "gradient", with_value=False)
+        return FunctionDerivative(as_function(f), options, "gradient", with_value=False)
     _expect_layers_options(argnums, seconds, seed, structured=False)
-    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan)
+    chosen = options_of(planner or "optimal", tape_limit, memory, workers, chunk_size, plan, device, cost, profile)
     return Jacobian(f, chosen, check=check, is_gradient=True)
 
 
@@ -280,6 +315,9 @@ def value_and_jacobian(
     check: bool = False,
     tape_limit: int | None = None,
     memory: int | str | None = None,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
     structured: bool = False,
 ) -> FunctionDerivative:
     """Return the value of a plain function and its Jacobian, which share what both need. Options: `jacobian`.
@@ -299,70 +337,10 @@ def value_and_jacobian(
         seed=seed,
         tape_limit=tape_limit,
         memory=memory,
+        device=device,
+        cost=cost,
+        profile=profile,
         check=check,
         structured=structured,
     )
-    return FunctionDerivative(_function(f), options, "jacobian", with_value=True)
-
-
-def jvp(f: Sequential | Layer | Function, x: Any, v: Any, /, *, planner: str | None = None, check: bool = False) -> Any:
-    """Return J v, planned as a longer chain J_n…J_1·V.
-
-    A plain function that closes over nothing is recorded with its first call for given shapes and dtypes, what it reads
-    of its module included; any other in every call.
-
-    Parameters
-    ----------
-    f : Sequential, Layer or callable
-    x : array of shape s
-        For a plain function also a tuple, which stands for several arguments.
-    v : array of shape s, or of shape s + (p,) for p tangents at once
-        Nested like x.
-
-    Returns
-    -------
-    array
-        Of f(x)'s shape t, or of shape t + (p,); nested like a plain function's result.
-
-    Examples
-    --------
-    >>> from jacchain.layers import Square
-    >>> jvp(Square(), [1.0, 2.0], [1.0, 1.0])
-    array([2., 4.])
-    >>> import numpy as np
-    >>> jvp(np.multiply, (np.array([1.0, 2.0]), np.array([3.0, 4.0])), (np.ones(2), np.zeros(2)))
-    array([3., 4.])
-    """
-    if isinstance(f, Sequential | Layer):
-        return composition_jvp(f, x, v, planner=planner or "optimal", check=check)
-    return function_jvp(_function(f), x, v, function_options(planner=planner, check=check))
-
-
-def vjp(f: Sequential | Layer | Function, x: Any, u: Any, /, *, planner: str | None = None, check: bool = False) -> Any:
-    """Return uᵀ J, planned as a longer chain U·J_n…J_1. What is recorded when: as for `jvp`.
-
-    Parameters
-    ----------
-    f : Sequential, Layer or callable
-    x : array of shape s
-        For a plain function also a tuple, which stands for several arguments.
-    u : array of f(x)'s shape t, or of shape (q,) + t for q adjoints at once
-        Nested like a plain function's result.
-
-    Returns
-    -------
-    array
-        Of shape s, or of shape (q,) + s; nested like x.
-
-    Examples
-    --------
-    >>> from jacchain.layers import Square
-    >>> vjp(Square(), [1.0, 2.0], [1.0, 1.0])
-    array([2., 4.])
-    >>> import numpy as np
-    >>> vjp(np.multiply, (np.array([1.0, 2.0]), np.array([3.0, 4.0])), np.ones(2))
-    (array([3., 4.]), array([1., 2.]))
-    """
-    if isinstance(f, Sequential | Layer):
-        return composition_vjp(f, x, u, planner=planner or "optimal", check=check)
-    return function_vjp(_function(f), x, u, function_options(planner=planner, check=check))
+    return FunctionDerivative(as_function(f), options, "jacobian", with_value=True)

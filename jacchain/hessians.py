@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, final
 from weakref import WeakKeyDictionary, ref
 
 from jacchain.errors import OptionError, unknown_name
+from jacchain.execution.backend import as_device
 from jacchain.functions.options import FunctionOptions, as_argnums
 from jacchain.functions.second.hessian import Hessian
 from jacchain.functions.surroundings import Surroundings, surroundings
@@ -27,6 +28,7 @@ def hessian(
     seed: int = 0,
     check: bool = False,
     structured: bool = False,
+    device: str = "auto",
 ) -> Hessian:
     """Return the Hessian of f as a function of its arguments, in the cheapest order that is found.
 
@@ -51,6 +53,8 @@ def hessian(
         Look for NaN and infinity after every step and name the node.
     structured : bool
         Return sparse matrices (`jacchain.algebra.matrix.Matrix`), with a pattern that does not depend on the point.
+    device : str
+        Where the arithmetic is done; see `jacchain.jacobian`.
 
     Returns
     -------
@@ -84,11 +88,12 @@ def hessian(
         seed=as_seed(seed),
         check=check,
         structured=structured,
+        device=as_device(device),
     )
     return Hessian(f, options)
 
 
-def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None) -> Any:
+def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None, *, device: str = "auto") -> Any:
     """Return the product of f's Hessian at x with v, at the price of a few evaluations of f, without the Hessian.
 
     Parameters
@@ -103,6 +108,8 @@ def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None
         Like x.
     weights : array, or nested, optional
         Like f(x), where that is not one number: the Hessian is that of the weighted sum.
+    device : str
+        Where the arithmetic is done; see `jacchain.jacobian`.
 
     Returns
     -------
@@ -127,7 +134,7 @@ def hvp(f: Sequential | Layer | Function, x: Any, v: Any, /, weights: Any = None
     """
     count = len(x) if isinstance(x, tuple) else 1
     argnums = tuple(range(count)) if isinstance(x, tuple) else 0
-    return _kept(f, FunctionOptions(argnums=argnums)).times(x, v, weights)
+    return _kept(f, FunctionOptions(argnums=argnums, device=as_device(device))).times(x, v, weights)
 
 
 @final

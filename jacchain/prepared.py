@@ -9,9 +9,11 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Call, Calls
 from jacchain.errors import OptionError
+from jacchain.execution.backend import CPU
+from jacchain.execution.device import Backend
 from jacchain.execution.lower import Wanted, lower
 from jacchain.execution.program import Program
-from jacchain.execution.source import Facts, Shape
+from jacchain.execution.source import Facts, Shape, Source
 from jacchain.model.layer import Layer, converted
 from jacchain.model.sequential import Sequential, facts_at, resolved
 from jacchain.planning.graph import Chain
@@ -49,18 +51,21 @@ class Prepared:
     layers : tuple of Layer
         As the user gave them, the output shape of every Function known.
     facts : tuple of Facts
-    sources : tuple of Layer
+    sources : tuple of Source
         The same with parameters of the dtype.
     refresh : calls
         What copies parameters that had to be converted.
     dtype : dtype
+    points : int, optional
+        The facts and sources are those at so many points at once; see `jacchain.execution.lower`.
     """
 
     layers: tuple[Layer, ...]
     facts: tuple[Facts, ...]
-    sources: tuple[Layer, ...]
+    sources: tuple[Source, ...]
     refresh: Calls
     dtype: "np.dtype[Any]"
+    points: int | None = None
 
     @property
     def chain(self) -> Chain:
@@ -83,19 +88,20 @@ class Prepared:
             same=[first[use] for use in uses],
             tangents=tangents,
             itemsize=self.dtype.itemsize,
-            extra=sum(copy.nbytes for _, (copy, _) in self.refresh),
+            extra=sum(copy.nbytes for _, (copy, *_) in self.refresh),
             wanted=wanted,
+            points=self.points,
         )
 
 
-def prepared(layers: tuple[Layer, ...], point: Array, /) -> Prepared:
-    """Return layers made ready for points like this one."""
+def prepared(layers: tuple[Layer, ...], point: Array, backend: Backend = CPU, /) -> Prepared:
+    """Return layers made ready for points like this one, with parameters on a device."""
     known = resolved(layers, point)
     facts = facts_at(known, point.shape)
-    sources: list[Layer] = []
+    sources: list[Source] = []
     refresh: list[Call] = []
     for layer in known:
-        source, calls = converted(layer, point.dtype)
+        source, calls = converted(layer, point.dtype, backend)
         sources.append(source)
         refresh += calls
     return Prepared(known, facts, tuple(sources), tuple(refresh), point.dtype)

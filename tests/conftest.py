@@ -1,5 +1,6 @@
 """Settings for the whole suite: Hypothesis without deadlines (the machine may be shared), deterministic."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,38 @@ settings.register_profile(
     "jacchain", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("jacchain")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=["cpu", "strict", "cuda"],
+        default="cpu",
+        help="where device='auto' works with NumPy arrays: here, on a stand-in for CUDA, or on CUDA",
+    )
+
+
+def pytest_configure(config):
+    # a developer's own profile is no part of the tests; matplotlib keeps what it knows of fonts there
+    os.environ["XDG_CACHE_HOME"] = str(config.rootpath / ".pytest_cache" / "caches")
+    os.environ.pop("JACCHAIN_PROFILE", None)
+    if (kind := config.getoption("--device")) != "cpu":
+        import strict_device
+
+        from jacchain.execution import backend
+
+        strict_device.install()
+        backend.AUTOMATIC[0] = backend.Device(kind)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "cpu":
+        return
+    for item in items:
+        if "[dawsn" in item.name:
+            item.add_marker(pytest.mark.skip(reason="CUDA has no Dawson function, and says so"))
+        for mark in item.iter_markers("host"):
+            item.add_marker(pytest.mark.skip(reason=f"for the host only: {mark.kwargs['reason']}"))
 
 
 @pytest.fixture

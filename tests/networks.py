@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
-from strategies import seeds, structure_chains, twin_of
+from strategies import anywhere, seeds, structure_chains, twin_of
 
 import jacchain as jc
 from jacchain import layers as jl
@@ -37,14 +37,14 @@ def away_from_zero(rng: np.random.Generator, shape) -> np.ndarray:
 
 def sine(m: int, n: int, rng: np.random.Generator) -> dict:
     """x ↦ sin(A x) with every derivative that a Function can have."""
-    a = rng.normal(size=(m, n))
+    a = anywhere(rng.normal(size=(m, n)))
     return {
-        "function": lambda x: np.sin(a @ x),
-        "jacobian": lambda x: np.cos(a @ x)[:, None] * a,
-        "jvp": lambda x, v: np.cos(a @ x) * (a @ v),
-        "vjp": lambda x, u: (np.cos(a @ x) * u) @ a,
-        "hessian": lambda x, u: -(a.T * (u * np.sin(a @ x))) @ a,
-        "hvp": lambda x, u, v: -((u * np.sin(a @ x)) * (a @ v)) @ a,
+        "function": lambda x: np.sin(a(x) @ x),
+        "jacobian": lambda x: np.cos(a(x) @ x)[:, None] * a(x),
+        "jvp": lambda x, v: np.cos(a(x) @ x) * (a(x) @ v),
+        "vjp": lambda x, u: (np.cos(a(x) @ x) * u) @ a(x),
+        "hessian": lambda x, u: -(a(x).T * (u * np.sin(a(x) @ x))) @ a(x),
+        "hvp": lambda x, u, v: -((u * np.sin(a(x) @ x)) * (a(x) @ v)) @ a(x),
     }
 
 
@@ -139,10 +139,11 @@ def structured_compositions(draw, *, longest: int = 5, dtype=np.float64):
 
 
 def _linear(matrix: Matrix, dense: np.ndarray, kind: str) -> jc.Function:
-    products = {"jvp": lambda x, v: dense @ v, "vjp": lambda x, u: u @ dense}
-    explicit = {"jacobian": lambda x: matrix, "structure": matrix.structure}
+    whole = anywhere(dense)
+    products = {"jvp": lambda x, v: whole(x) @ v, "vjp": lambda x, u: u @ whole(x)}
+    explicit = {"jacobian": anywhere(matrix), "structure": matrix.structure}
     options = {"": explicit, "both": explicit | products}.get(kind) or {k: products[k] for k in kind.split()}
-    return jc.Function(lambda x: dense @ x, outputs=dense.shape[0], **options)
+    return jc.Function(lambda x: whole(x) @ x, outputs=dense.shape[0], **options)
 
 
 def central_differences(function, x: np.ndarray, step: float = 1e-6) -> np.ndarray:

@@ -21,6 +21,7 @@ from jacchain.algebra.structure import (
     sparse,
     sparse_like,
 )
+from jacchain.execution.backend import home_of
 from jacchain.planning.graph import Chain, Edge, Graph
 from jacchain.planning.link import Link
 from jacchain.planning.second.ladder import Curve, Ladder
@@ -477,3 +478,15 @@ def _bent(link: Link, random: np.random.Generator, symmetric: bool) -> tuple[NDA
     if symmetric:
         tensor = tensor + tensor.swapaxes(1, 2)
     return jacobian, tensor * (not link.is_linear)
+
+
+def anywhere(constant):
+    """Return a function of an array that gives an array or a Matrix where that one lies, as user functions need."""
+
+    def beside(x):
+        place = home_of([x]).place
+        if isinstance(constant, Matrix):
+            return Matrix(constant.structure, tuple(map(place, constant.arrays)))
+        return place(constant)
+
+    return beside

@@ -50,7 +50,7 @@ def test_the_plan_of_a_graph_is_kept_and_read_again(call, file, tmp_path):
     kept = str(tmp_path / "plan.json")
     code, out, _ = call("plan", file, "--json", "-o", kept, "--planner", "search", "--seconds", "0.01", "--seed", "3")
     found = GraphPlan.from_json(out)
-    assert (code, found.seconds, found.seed, found.planner) == (0, 0.01, 3, "search")
+    assert (code, found.search_seconds, found.seed, found.planner) == (0, 0.01, 3, "search")
     assert call("explain", kept) == (0, explanation_text(found) + "\n", "")
     code, _, err = call("explain", kept, "--planner", "forward")
     assert code == 2

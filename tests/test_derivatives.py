@@ -28,7 +28,7 @@ from jacchain.layers import (
     Sum,
     Tanh,
 )
-from jacchain.planning.planner import PLANNERS
+from jacchain.planning.planners import PLANNERS
 from jacchain.workloads.workload import Settings, workload
 
 
@@ -199,7 +199,8 @@ def test_one_tangent_and_one_adjoint_never_form_the_jacobian():
     jc.vjp(f, x, x)
     for compiled in _COMPILED[f].values():
         assert compiled.plan.flops == 2 * 400 * 300 + 300 + 400
-        assert compiled.run.program.peak < 8 * 4000
+        program = compiled.run.program
+        assert program.peak - program.extra < 8 * 4000  # less copies of parameters, as devices have them
 
 
 def test_one_hot_losses_train():
@@ -232,6 +233,7 @@ def test_masked_and_ragged_inputs_are_refused():
         jc.jacobian(Square())([[1.0], [1.0, 2.0]])
 
 
+@pytest.mark.host(reason="a layer of the user's holds an array of integers")
 def test_parameters_that_are_not_floating_point_are_left_alone():
     @dataclass(frozen=True, eq=False)
     class Scale(jc.Elementwise):

@@ -40,12 +40,8 @@ def _dense_block(kernels: Kernels, left: Operand, right: Operand, out: Operand, 
     return (stacked(kernels, (stack, right.arrays[0], target)),)
 
 
-PANEL = 1 << 17
-"""Sparse products make a result of their own before it is copied; panels of at most so many numbers keep it small."""
-
-
-def _panels(rows: int, columns: int) -> Iterator[tuple[int, int]]:
-    step = max(1, PANEL // columns)
+def _panels(kernels: Kernels, rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    step = max(1, kernels.panel // columns)
     return ((first, min(first + step, rows)) for first in range(0, rows, step))
 
 
@@ -53,7 +49,7 @@ def _sparse_dense(kernels: Kernels, left: Operand, right: Operand, out: Operand,
     structure: Sparse = left.structure
     indptr, indices = csr_arrays(structure)
     calls: list[Call] = []
-    for first, last in _panels(structure.rows, right.structure.columns):
+    for first, last in _panels(kernels, structure.rows, right.structure.columns):
         entries = slice(int(indptr[first]), int(indptr[last]))
         parts = left.arrays[0][entries], indices[entries], indptr[first : last + 1] - indptr[first]
         panel = kernels.csr(*parts, (last - first, structure.columns))
@@ -65,7 +61,7 @@ def _dense_sparse(kernels: Kernels, left: Operand, right: Operand, out: Operand,
     structure: Sparse = right.structure
     indptr, indices = csr_arrays(structure)
     turned = kernels.csr_transposed(right.arrays[0], indices, indptr, (structure.rows, structure.columns))
-    panels = _panels(left.structure.rows, structure.columns)
+    panels = _panels(kernels, left.structure.rows, structure.columns)
     return tuple((kernels.dot_csr, (left.arrays[0][a:b], turned, out.arrays[0][a:b])) for a, b in panels)
 
 

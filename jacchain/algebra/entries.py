@@ -85,7 +85,7 @@ def _add_scattered(kernels: Kernels, operand: Operand, out: Operand, scratch: Ar
 
 def add_at(kernels: Kernels, values: Array, index: Array, target: Array, scratch: Array, /) -> Calls:
     """Return the calls that add values at distinct places of a 1-D array."""
-    held = scratch[: index.size]
+    held, index = scratch[: index.size], kernels.index(index)
     return (
         (kernels.take, (target, index, held)),
         (kernels.add, (held, values, held)),

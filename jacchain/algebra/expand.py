@@ -51,7 +51,8 @@ def expand_calls(kernels: Kernels, structure: Structure, arrays: Arrays, out: Ar
 
             indptr, indices = csr_arrays(structure)
             row_of_entry = np.repeat(np.arange(structure.rows, dtype=np.int64), np.diff(indptr))
-            return (zeros, (kernels.scatter, (arrays[0], row_of_entry * structure.columns + indices, out.reshape(-1))))
+            places = kernels.index(row_of_entry * structure.columns + indices)
+            return (zeros, (kernels.scatter, (arrays[0], places, out.reshape(-1))))
         case _:
             assert_never(structure)
 

@@ -65,7 +65,8 @@ def _apply_right_factor(kernels: Kernels, factor: Array, x: Array, count: int, w
     rows, columns = factor.shape
     if width == 1:
         return (gemm(kernels, (x.reshape(count, columns), factor.T, out.reshape(count, rows))),)
-    return ((kernels.matmul, (factor, x.reshape(count, columns, width), out.reshape(count, rows, width))),)
+    operands = factor, x.reshape(count, columns, width), out.reshape(count, rows, width)
+    return ((kernels.stack(*operands), operands),)
 
 
 def _apply_left_factor(kernels: Kernels, factor: Array, x: Array, size: int, out: Array) -> Calls:

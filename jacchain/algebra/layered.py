@@ -61,8 +61,8 @@ def pair_calls(kernels: Kernels, a: Array, out: Array, scratch: Array, /) -> Cal
     starts = columns * np.arange(rows)
     held = scratch[: out.size].reshape(out.shape)
     return (
-        (kernels.take, (a, first[:, None] + starts, out)),
-        (kernels.take, (a, second[:, None] + starts, held)),
+        (kernels.take, (a, kernels.index(first[:, None] + starts), out)),
+        (kernels.take, (a, kernels.index(second[:, None] + starts), held)),
         (kernels.multiply, (out, held, out)),
     )
 
@@ -81,7 +81,7 @@ def layered_calls(
     numbers = np.empty((columns, columns), np.intp)
     first, second = _pairs(columns)
     numbers[first, second] = numbers[second, first] = np.arange(len(first))
-    places = numbers[:, None, :] * size + np.arange(size)[:, None]  # rows (k, j), columns l
+    places = kernels.index(numbers[:, None, :] * size + np.arange(size)[:, None])  # rows (k, j), columns l
     return (
         gemm(kernels, (pairs, diagonal.reshape(p.left.rows, size), made)),
         (kernels.take, (made, places, out.reshape(places.shape))),

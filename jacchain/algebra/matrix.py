@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from jacchain.algebra.addition import add_calls, addition
 from jacchain.algebra.expand import expand_calls
+from jacchain.algebra.homes import kernels_for
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.pattern import transpose, transposed
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
@@ -69,7 +69,7 @@ class Matrix:
         match self.structure:
             case Sparse():
                 flipped = transposed(self.structure)
-                return Matrix(flipped.structure, (self.arrays[0][flipped.order],))
+                return Matrix(flipped.structure, (_gathered(self.arrays[0], flipped.order),))
             case Identity() | Negation() | Diagonal():
                 return self
             case structure:
@@ -83,8 +83,9 @@ class Matrix:
         """Return the transpose of this matrix times the dense 2-D array `x`."""
         return (self.T @ dense(x)).todense()
 
-    def todense(self, *, kernels: Kernels = NUMPY) -> Array:
+    def todense(self, *, kernels: Kernels | None = None) -> Array:
         """Return all entries as a 2-D array."""
+        kernels = kernels or kernels_for(self.arrays)
         if isinstance(self.structure, Dense):
             return self.arrays[0]
         dtype = self.arrays[0].dtype if self.arrays else kernels.xp.float64
@@ -114,19 +115,28 @@ def _combined(
     left: Matrix, right: Matrix, structure: Structure, scratch: int, calls: Callable[..., Calls], /
 ) -> Matrix:
     """Return the product or the sum of two matrices, in arrays of its own."""
-    held = [array.dtype for array in left.arrays + right.arrays]
-    dtype = np.result_type(*held) if held else np.dtype(np.float64)
-    out = Operand(structure, tuple(np.empty(shape, dtype) for shape in array_shapes(structure)))
-    run(calls(NUMPY, _operand(left, dtype), _operand(right, dtype), out, np.empty(scratch, dtype)))
+    arrays = left.arrays + right.arrays
+    kernels, held = kernels_for(arrays), [array.dtype for array in arrays]
+    dtype, empty = np.result_type(*held) if held else np.dtype(np.float64), kernels.xp.empty
+    out = Operand(structure, tuple(empty(shape, dtype) for shape in array_shapes(structure)))
+    operands = _operand(kernels, left, dtype), _operand(kernels, right, dtype)
+    run(calls(kernels, *operands, out, empty(scratch, dtype)))
     return Matrix(*out)
 
 
-def _operand(matrix: Matrix, dtype: "np.dtype[Any]") -> Operand:
-    return Operand(matrix.structure, tuple(np.ascontiguousarray(a, dtype) for a in matrix.arrays))
+def _operand(kernels: Kernels, matrix: Matrix, dtype: "np.dtype[Any]") -> Operand:
+    return Operand(matrix.structure, tuple(kernels.xp.ascontiguousarray(a, dtype) for a in matrix.arrays))
+
+
+def _gathered(array: Array, order: Array) -> Array:
+    kernels = kernels_for((array,))
+    out = kernels.xp.empty(order.shape, array.dtype)
+    kernels.take(array, kernels.index(order), out)
+    return out
 
 
 def _float(values: ArrayLike, ndim: int, what: str) -> Array:
-    array = np.asarray(values)
+    array = kernels_for((values,)).xp.asarray(values)
     if array.ndim != ndim:
         raise SizeError(f"{what} has {array.ndim} axes, not {ndim}", f"give an array of {ndim} axes")
     if array.dtype.kind not in "fiu":

@@ -87,15 +87,15 @@ def _diagonal_sparse(kernels: Kernels, left: Operand, right: Operand, out: Opera
     import numpy as np
 
     indptr, _ = csr_arrays(right.structure)
-    rows = np.repeat(np.arange(right.structure.rows), np.diff(indptr))
+    rows = kernels.index(np.repeat(np.arange(right.structure.rows), np.diff(indptr)))
     (entries,) = out.arrays
     return ((kernels.take, (left.arrays[0], rows, entries)), (kernels.multiply, (entries, right.arrays[0], entries)))
 
 
 def _sparse_diagonal(kernels: Kernels, left: Operand, right: Operand, out: Operand, _scratch: Array) -> Calls:
     _, indices = csr_arrays(left.structure)
-    (entries,) = out.arrays
-    return ((kernels.take, (right.arrays[0], indices, entries)), (kernels.multiply, (left.arrays[0], entries, entries)))
+    (entries,), columns = out.arrays, kernels.index(indices)
+    return ((kernels.take, (right.arrays[0], columns, entries)), (kernels.multiply, (left.arrays[0], entries, entries)))
 
 
 def _has_identity(matrix: Kronecker) -> bool:

@@ -145,8 +145,8 @@ def mirror_entries(kernels: Kernels, a: Operand, scratch: Array, /) -> Calls:
         return ()
     values, held = a.arrays[0].reshape(-1), scratch[: len(upper)]
     return (
-        (kernels.take, (values, found.source[below], held)),
-        (kernels.scatter, (held, found.source[upper], values)),
+        (kernels.take, (values, kernels.index(found.source[below]), held)),
+        (kernels.scatter, (held, kernels.index(found.source[upper]), values)),
     )
 
 
@@ -164,7 +164,8 @@ def _product_calls(kernels: Kernels, left: Operand, right: Operand) -> Bound:
 def transpose_calls(kernels: Kernels, a: Operand, out: Operand, /) -> Calls:
     """Return the calls that write the transpose of a matrix into `out`."""
     if isinstance(a.structure, Sparse):
-        return ((kernels.take, (a.arrays[0], transposed(a.structure).order, out.arrays[0])),)
+        order = kernels.index(transposed(a.structure).order)
+        return ((kernels.take, (a.arrays[0], order, out.arrays[0])),)
     pairs = zip(out.arrays, a.arrays, strict=True)
     return tuple((kernels.copyto, (target, a if a.ndim == 1 else a.swapaxes(-1, -2))) for target, a in pairs)
 

@@ -111,7 +111,9 @@ def _write(kernels: Kernels, operand: Operand, out: Operand, target: Array, scra
     if is_whole and gathered:  # straight into their places
         return gathered
     view = _view(target, index)
-    placed: Call = (kernels.scatter, (values, index, target)) if view is None else (kernels.copyto, (view, values))
+    placed: Call = (kernels.copyto, (view, values))
+    if view is None:
+        placed = kernels.scatter, (values, kernels.index(index), target)
     return (*cleared, *gathered, placed)
 
 
@@ -136,7 +138,7 @@ def _values(kernels: Kernels, operand: Operand, source: Index, held: Array) -> t
         return (), array.reshape(-1)
     values = held[: source.size]
     # a factor may be a strided view: taking flattens it in every run, reshaping would copy it now
-    return ((kernels.take, (array, source, values)),), values
+    return ((kernels.take, (array, kernels.index(source), values)),), values
 
 
 def _view(target: Array, index: Index) -> Array | None:

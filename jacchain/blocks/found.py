@@ -9,6 +9,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.algebra.matrix import Matrix, dense, diagonal, from_csr, identity, negation
 from jacchain.algebra.structure import sparse
 from jacchain.errors import DtypeError, NonFiniteError, OptionError, SizeError
+from jacchain.model.layer import expect_host
 
 SPARSE: Final = 10
 """An array is taken as sparse where at most one number in so many is not zero."""
@@ -106,6 +107,7 @@ def _number(value: object, where: str) -> float:
 def _of_array(value: object, where: str) -> Matrix | float:
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{where} is a masked array", "fill it first, for example with x.filled(0.0)")
+    expect_host(value, where, "compositions of blocks work")
     try:
         array = np.asarray(value)
     except ValueError as error:

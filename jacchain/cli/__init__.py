@@ -2,22 +2,30 @@
 
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TextIO
 
 import click
 
+from jacchain.cli.calibrate import calibrate_command
 from jacchain.cli.command import USAGE
 from jacchain.cli.compare import compare_command
 from jacchain.cli.completion import completion_command
+from jacchain.cli.doctor import doctor_command
 from jacchain.cli.explain import explain_command
 from jacchain.cli.group import main_group
 from jacchain.cli.plan import plan_command
 from jacchain.cli.plot import plot_command
 from jacchain.cli.run import run_command
-from jacchain.errors import JacchainError
+from jacchain.errors import JacchainError, ProfileWarning
 
 __all__ = [
+    "calibrate_command",
     "compare_command",
     "completion_command",
+    "doctor_command",
     "explain_command",
     "main",
     "main_group",
@@ -28,7 +36,14 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line; every error is two lines and an exit code."""
+    """Run the command line; every error is two lines and an exit code, and every warning about a profile two lines."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", ProfileWarning)
+        warnings.showwarning = partial(_warn, warnings.showwarning)
+        _run()
+
+
+def _run() -> None:
     try:
         main_group.main(prog_name="jacchain", standalone_mode=False)
     except JacchainError as error:
@@ -50,6 +65,23 @@ def main() -> None:
         _fail("not enough memory", "plan with a --memory limit, or run something smaller", 1)
     except Exception as error:
         _fail(f"{type(error).__name__}: {error}", "run again with 'jacchain --debug ...' to see where", 1)
+
+
+def _warn(
+    show: Callable[..., None],
+    message: Warning | str,
+    kind: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning: one about a profile as an error is shown, any other as Python does."""
+    if issubclass(kind, ProfileWarning):
+        what, _, cure = str(message).partition("\n")
+        click.echo(f"warning: {what}\n  {cure}", err=True)
+    else:
+        show(message, kind, filename, lineno, file, line)
 
 
 def _fail(what: str, cure: str, code: int) -> None:

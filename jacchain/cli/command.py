@@ -8,12 +8,14 @@ from typing import Any, Final
 import click
 
 from jacchain.errors import JacchainError, OptionError, SizeError, unknown_name
+from jacchain.planning.cost import COSTS, Cost, as_cost
 from jacchain.planning.elimination.planner import as_seconds
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.limits import as_bytes, as_limit
 from jacchain.planning.link import as_size
 from jacchain.planning.names import SECOND_CHAIN_NAMES
-from jacchain.planning.planner import PLANNERS, as_chain
+from jacchain.planning.planner import as_chain
+from jacchain.planning.planners import PLANNERS
 
 USAGE: Final = 2
 
@@ -129,6 +131,11 @@ def _memory(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
         return None if text is None else as_bytes(text)
 
 
+def _cost(_ctx: click.Context, _option: click.Parameter, cost: str | None) -> Cost | None:
+    with as_usage():
+        return None if cost is None else as_cost(cost)
+
+
 def _order(_ctx: click.Context, _option: click.Parameter, order: int | None) -> int | None:
     if order not in (None, 1, 2):
         raise CommandLineError(f"--order is {order}", "give 1 for Jacobians, or 2 for the Hessian of a chain")
@@ -200,6 +207,23 @@ SEARCHES: Final = together(
     ),
 )
 """The options of planners of graphs."""
+
+
+PRICES: Final = together(
+    click.option(
+        "--cost",
+        metavar="WHAT",
+        callback=_cost,
+        shell_complete=completing(*COSTS),
+        help=f"What the plan is to be the cheapest in: {' or '.join(COSTS)}.  [default: {COSTS[0]}]",
+    ),
+    click.option(
+        "--profile",
+        metavar="FILE",
+        help="Predict seconds by a profile of jacchain calibrate.  [default with --cost seconds: this machine's]",
+    ),
+)
+"""The options of predicted time."""
 
 
 def formats(*words: str) -> Callable[[Any], Any]:

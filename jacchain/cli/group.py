@@ -17,6 +17,8 @@ from jacchain.cli.command import Group
         "jacchain run wine --check             run a real gradient and check it",
         "jacchain plot tree plan.json -o t.png draw a plan",
         "jacchain plan graph.json              the same for a graph that branches",
+        "jacchain calibrate                    measure this machine, to plan by seconds",
+        "jacchain doctor                       what there is to work with",
         'eval "$(jacchain completion bash)"    complete words in this shell',
     ),
     epilog="Exit codes: 0 done, 1 a wrong file or an error, 2 a wrong command line, 3 no order is possible, "

@@ -41,7 +41,12 @@ _OPTIONS = together(
         shell_complete=completing(*PROBLEMS),
         help="Of lagrangian: which nonlinear program.",
     ),
-    click.option("--n", type=int, metavar="N", help="Variables of rosenbrock, or intervals of cartpole."),
+    click.option(
+        "--n",
+        type=int,
+        metavar="N",
+        help="Variables of rosenbrock, intervals of cartpole, states of lorenz96, cells of burgers.",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # planning of first order does not load that of second
     from jacchain.planning.second.chains.chain_plan import ChainHessianPlan
     from jacchain.planning.second.chains.comparison import HessianRival
 
-UNUSED: Final = ("tape_limit", "memory", "workers", "chunk_size", "seconds", "seed", "unit_free")
+UNUSED: Final = ("tape_limit", "memory", "workers", "chunk_size", "seconds", "seed", "unit_free", "cost", "profile")
 """Options that say nothing about a plan of order 2."""
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jacchain.cli.command import CommandLineError, as_usage, completing, together
-from jacchain.cli.output import echo, progress, styled, write_whole
+from jacchain.cli.output import echo, progress, styled
 from jacchain.errors import CheckError
+from jacchain.planning.whole_file import write_whole
 
 if TYPE_CHECKING:
     from jacchain.workloads.wine_training import Trained, TrainingSettings

@@ -195,18 +195,19 @@ def _placed(
         values = operand.arrays[0].reshape(-1)
         if sources is not None and not np.array_equal(sources, np.arange(len(values))):
             held = scratch[len(places) : 2 * len(places)]
-            calls, values = ((kernels.take, (values, sources, held)),), held
+            calls, values = ((kernels.take, (values, kernels.index(sources), held)),), held
     if where is not None:
         view = flat[where]
         return (*calls, (kernels.copyto, (view, values)) if is_first else (kernels.add, (view, values, view)))
+    index = kernels.index(places)
     if is_first:
-        return (*calls, (kernels.scatter, (values, places, flat)))
+        return (*calls, (kernels.scatter, (values, index, flat)))
     held = scratch[: len(places)]
     return (
         *calls,
-        (kernels.take, (flat, places, held)),
+        (kernels.take, (flat, index, held)),
         (kernels.add, (held, values, held)),
-        (kernels.scatter, (held, places, flat)),
+        (kernels.scatter, (held, index, flat)),
     )
 
 

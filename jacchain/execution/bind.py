@@ -6,10 +6,12 @@ from typing import Any, NamedTuple, final
 
 from jacchain.algebra.expand import expand_calls
 from jacchain.algebra.kernels import Array, Calls, Kernels
+from jacchain.algebra.lifted import blocks_calls
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Structure, array_shapes
 from jacchain.execution.backend import Backend
+from jacchain.execution.fusion import fused
 from jacchain.execution.program import Instruction, Program, Storage
 from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Source
 
@@ -55,7 +57,8 @@ class Binding:
         self.groups = [self._group(step, None) for step in program.instructions[: self.turn]]
         self.once: Calls = tuple(call for group in self.groups[: program.once] for call in group.calls)
         each = self.groups[program.once :]
-        self.head: Calls = () if program.lanes else tuple(call for group in each for call in group.calls)
+        head: Calls = () if program.lanes else tuple(call for group in each for call in group.calls)
+        self.head = fused(backend.kernels, head)
 
     def set_slice(self, start: int, /) -> None:
         """Set the first column or row of the slice, and the unit columns or rows that it starts from."""
@@ -117,6 +120,10 @@ class Binding:
                 return multiply_calls(kernels, operands[0], operands[1], out, scratch)
             case "expand":
                 return expand_calls(kernels, operands[0].structure, operands[0].arrays, out.arrays[0])
+            case "blocks":
+                (whole,), points = operands, int(step.mode)
+                stack = (points, whole.structure.rows // points, whole.structure.columns // points)
+                return blocks_calls(kernels, *whole, points, out.arrays[0].reshape(stack))
             case _:
                 return self._layer_calls(kernels, step, operands, out, scratch)
 

@@ -19,12 +19,31 @@ class CountingKernels:
         """The array namespace."""
         return self.kernels.xp
 
+    @property
+    def panel(self) -> int:
+        """Numbers of a sparse product that are made at once."""
+        return self.kernels.panel
+
     def gemm(self, a: Array, b: Array, out: Array) -> Callable[..., object]:
         """Count when called, and pass on."""
         multiply = self.kernels.gemm(a, b, out)
 
         def counted(a: Array, b: Array, out: Array) -> object:
             self.multiplications += a.shape[0] * a.shape[1] * b.shape[1]
+            return multiply(a, b, out)
+
+        return counted
+
+    def joins(self, a: Array, b: Array) -> bool:
+        """Pass on."""
+        return self.kernels.joins(a, b)
+
+    def stack(self, a: Array, b: Array, out: Array) -> Callable[..., object]:
+        """Count when called, and pass on."""
+        multiply = self.kernels.stack(a, b, out)
+
+        def counted(a: Array, b: Array, out: Array) -> object:
+            self.multiplications += out.size * a.shape[-1]
             return multiply(a, b, out)
 
         return counted
@@ -75,13 +94,21 @@ class CountingKernels:
         self.multiplications += transposed.nnz * x.shape[0]
         return self.kernels.dot_csr(x, transposed, out)
 
+    def index(self, places: Array) -> Array:
+        """Pass on."""
+        return self.kernels.index(places)
+
     def take(self, a: Array, index: Array, out: Array) -> object:
         """Pass on."""
         return self.kernels.take(a, index, out)
 
-    def segment_sum(self, a: Array, starts: Array, out: Array) -> object:
+    def segments(self, starts: Array, count: int) -> Any:
         """Pass on."""
-        return self.kernels.segment_sum(a, starts, out)
+        return self.kernels.segments(starts, count)
+
+    def segment_sum(self, a: Array, segments: Any, out: Array) -> object:
+        """Pass on."""
+        return self.kernels.segment_sum(a, segments, out)
 
     def copyto(self, out: Array, a: Array) -> object:
         """Pass on."""

@@ -6,6 +6,7 @@ from typing import final
 
 from jacchain.algebra.addition import addition
 from jacchain.algebra.expand import expand_cost
+from jacchain.algebra.lifted import blocks
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Identity, Structure
 from jacchain.execution.program import Op
@@ -96,6 +97,11 @@ class Listing:
         """Return a new register with the same matrix written out."""
         found = self.structures[register]
         return self.emit("expand", Dense(found.rows, found.columns), (register,), flops=expand_cost(found))
+
+    def blocks(self, register: int, points: int, /) -> int:
+        """Return a register with the blocks of a block-diagonal matrix at so many points, one after the other."""
+        found = self.structures[register]
+        return self.emit("blocks", blocks(found, points), (register,), mode=str(points), flops=expand_cost(found))
 
     def drop(self, needed: set[int]) -> None:
         """Drop the steps whose results nothing needs."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
+from jacchain.algebra.lifted import blocks
 from jacchain.algebra.structure import Dense, Structure
 from jacchain.execution.lanes import Step, lanes
 from jacchain.execution.listing import Listing
@@ -37,6 +38,7 @@ def lower(
     itemsize: int = 8,
     extra: int = 0,
     wanted: Wanted | None = None,
+    points: int | None = None,
 ) -> Program:
     """Return the program of a plan.
 
@@ -54,6 +56,9 @@ def lower(
         Bytes per number, and bytes held besides (converted parameters).
     wanted : Wanted, optional
         What to leave, where it is not the last node alone.
+    points : int, optional
+        The facts are those of layers at so many points at once, and the program is run for one such chunk after the
+        other: what does not depend on the points is made once, and the result is the stack of the points' blocks.
 
     Returns
     -------
@@ -63,11 +68,16 @@ def lower(
     slicing = plan.slicing
     unit_columns = slicing is not None and slicing.axis == "columns" and is_seeded(plan.chain, "columns")
     writer = _Writer(plan, tuple(facts), tuple(same) or tuple(range(len(facts))), int(tangents or unit_columns))
+    if points is not None:
+        writer.write_shared()
     for k, node in enumerate(plan.nodes):
         if k == plan.once and slicing is not None:
             writer.begin_slices()
-        writer.registers_of[k] = writer.write(node)
-    if wanted is None:
+        if k not in writer.registers_of:
+            writer.registers_of[k] = writer.write(node)
+    if points is not None:
+        writer.finish_blocks(writer.registers_of[len(plan.nodes) - 1], points)
+    elif wanted is None:
         writer.finish(writer.registers_of[len(plan.nodes) - 1])
     else:
         writer.finish_all(wanted)
@@ -79,6 +89,7 @@ def lower(
         tapes={k: found.link.tape for k, found in enumerate(facts)},
         slices=None if slicing is None else Slices(*slicing, slicing.length(plan.chain)),
         lanes=_lanes(writer),
+        is_repeated=points is not None,
     )
     verify(program)
     return program
@@ -127,6 +138,20 @@ class _Writer:
                 operand = self.listing.dense(self.registers_of[left])
                 return self._sweep("adjoint", link - self.offset, operand, structure, flops)
 
+    def write_shared(self) -> None:
+        """Emit first what is the same at every point: constant local Jacobians and products of nothing else."""
+        for k, node in enumerate(self.plan.nodes):
+            match node:
+                case Local(link, "given", _, _):
+                    is_shared = self.facts[link].reads == ""
+                case Multiply(left, right, _, _):
+                    is_shared = left in self.registers_of and right in self.registers_of
+                case _:
+                    is_shared = False
+            if is_shared:
+                self.registers_of[k] = self.write(node)
+        self.listing.each = len(self.listing.structures)
+
     def begin_slices(self) -> None:
         """Note that what follows is made for every slice; what slices are cut from is not."""
         if self.cut >= 0:
@@ -141,6 +166,13 @@ class _Writer:
         self.listing.drop(needed)
         if dense in self.listing.borrowed or self.listing.steps[-1].op in ("point", "seed"):
             self.listing.expand(dense)
+
+    def finish_blocks(self, register: int, points: int, /) -> None:
+        """Drop what nothing needs, and see that the last instruction leaves the block of every point."""
+        found = self.listing.structures[register]
+        if found != blocks(found, points) or register < self.listing.each:
+            register = self.listing.blocks(register, points)
+        self.listing.drop({register, self.states[0]})
 
     def finish_all(self, wanted: Wanted, /) -> None:
         """Drop what nothing needs, and see that every result is in storage of its own, or borrowed."""

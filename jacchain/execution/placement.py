@@ -19,10 +19,15 @@ def placed(
     tapes: Mapping[int, int],
     slices: Slices | None = None,
     lanes: tuple[tuple[int, ...], ...] = (),
+    is_repeated: bool = False,
 ) -> Program:
-    """Return the program with every register in its storage; `tapes` has the numbers that adjoints of sources keep."""
+    """Return the program with every register in its storage.
+
+    `tapes` has the numbers that adjoints of sources keep; `is_repeated` tells that the program is run for one point
+    after the other, as one with `slices` is for one slice after the other: what comes before `listing.each` stays.
+    """
     steps, structures = listing.steps, listing.structures
-    last_use, finals, once = _last_uses(listing, is_sliced=slices is not None)
+    last_use, finals, once = _last_uses(listing, is_sliced=slices is not None or is_repeated)
     dies = [tuple(k for k in dict.fromkeys((s.result, *s.operands)) if last_use[k] == p) for p, s in enumerate(steps)]
     if listing.views:
         dies = _dying(listing, last_use)

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple, final
 
 from jacchain.algebra.addition import addition
 from jacchain.algebra.expand import expand_cost
+from jacchain.algebra.lifted import blocks
 from jacchain.algebra.product import product
 from jacchain.algebra.structure import Dense, Structure, stored
 from jacchain.errors import JacchainError
@@ -16,7 +17,7 @@ from jacchain.planning.slicing import Axis
 States = Literal["point", "seed", "constant", "value", "view"]
 Op = (
     States
-    | Literal["local", "slice", "accumulate", "multiply", "add", "tangent", "adjoint", "expand"]
+    | Literal["local", "slice", "accumulate", "multiply", "add", "tangent", "adjoint", "expand", "blocks"]
     | Literal["unit", "curvature", "bend", "transpose", "half", "gram", "pairs", "layered", "mirror", "assemble"]
 )
 
@@ -41,6 +42,7 @@ OPERANDS: Final[dict[Op, range]] = {
     "tangent": range(1, ANY),
     "adjoint": range(1, ANY),
     "expand": range(1, 2),
+    "blocks": range(1, 2),
     "unit": range(1),
     "curvature": range(1, ANY),
     "bend": range(2, ANY),
@@ -55,7 +57,7 @@ OPERANDS: Final[dict[Op, range]] = {
 """How many registers each operation reads."""
 
 UNSOURCED: Final = (
-    *("point", "seed", "slice", "multiply", "add", "expand"),
+    *("point", "seed", "slice", "multiply", "add", "expand", "blocks"),
     *("unit", "transpose", "half", "gram", "pairs", "layered", "mirror", "assemble"),
 )
 """The operations that no layer does."""
@@ -133,7 +135,7 @@ class Program:
     tape: int = 0
     """Bytes of the largest tapes that layers keep, by their own word, during the adjoints that may run at once."""
     once: int = 0
-    """How many instructions, the first ones, are run once for all slices; what they leave is kept for every slice."""
+    """How many instructions, the first ones, are run once for all slices or points; what they leave is kept."""
 
     @property
     def result(self) -> int:
@@ -262,9 +264,10 @@ def _check_structure(program: Program, place: int, step: Instruction) -> None:
             cost = made.cost if program.registers[step.result].storage >= 0 else 0  # what is constant is made once
             if (found, step.flops) != (made.structure, cost):
                 _broken(place, step, f"is {found}, but {made.structure} is predicted")
-        case "expand":
-            expected = Dense(operands[0].rows, operands[0].columns)
-            if (found, step.flops) != (expected, expand_cost(operands[0])):
+        case "expand" | "blocks":
+            whole = operands[0]
+            expected = Dense(whole.rows, whole.columns) if step.op == "expand" else blocks(whole, int(step.mode))
+            if (found, step.flops) != (expected, expand_cost(whole)):
                 _broken(place, step, f"is {found}, not {expected}")
         case "slice":
             whole, found_shape = operands[0], (found.rows, found.columns)

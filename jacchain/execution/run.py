@@ -1,17 +1,17 @@
 """Running a program: one call copies the point in, does the arithmetic, and hands the Jacobian out."""
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, run
-from jacchain.errors import NonFiniteError, SizeError
+from jacchain.errors import DeviceError, NonFiniteError, SizeError
 from jacchain.execution.adjoint_identity import check_adjoint
-from jacchain.execution.backend import CPU, Backend
+from jacchain.execution.backend import CPU, Backend, backend_of, home_of
 from jacchain.execution.bind import Binding, Group
 from jacchain.execution.count import CountingKernels
+from jacchain.execution.fusion import fused
 from jacchain.execution.program import Program
 from jacchain.execution.remainder import remainder
 from jacchain.execution.source import Facts, MatrixFree, Patterned, Source
@@ -56,24 +56,29 @@ B = TypeVar("B", bound=Bound)
 class _Slot:
     """An array for results, and the calls that fill it."""
 
-    __slots__ = ("array", "calls", "idle")
+    __slots__ = ("array", "calls", "idle", "references")
 
     def __init__(self, binding: Bound, shape: tuple[int, ...]) -> None:
         self.array: Array = binding.backend.kernels.xp.empty(shape, binding.dtype)
         self.calls: Calls = _flatten(binding, binding.tail(self.array))
-        self.idle = _references(self)
+        self.references = binding.backend.references
+        self.idle = self.references(self.array)
 
     def is_free(self) -> bool:
         """Whether nobody but the slot and its calls refers to the array or a view of it."""
-        return _references(self) == self.idle
+        return self.idle == self.references(self.array) != -1
 
 
-def _references(slot: _Slot) -> int:
-    return sys.getrefcount(slot.array) if COUNTS_REFERENCES else -1
+def kept_within(memory: int | None, peak: int, nbytes: int, /) -> int:
+    """Return how many results of so many bytes are kept for reuse: one of them is in the peak, none beyond a limit."""
+    return KEPT if memory is None else max(1, min(KEPT, 1 + (memory - peak) // max(1, nbytes)))
 
 
-COUNTS_REFERENCES: Final = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether reference counts tell reliably that an array is not in use; where not, every large result is fresh."""
+def writer(backend: Backend, /) -> Callable[[Array, Array], object]:
+    """Return what copies an array, of the device or of the host, into one of the device."""
+    if backend.device.kind == "cpu":
+        return backend.kernels.copyto
+    return lambda target, array: backend.place(array, target)
 
 
 def _flatten(binding: Bound, tail: list[Group]) -> Calls:
@@ -82,28 +87,35 @@ def _flatten(binding: Bound, tail: list[Group]) -> Calls:
         groups = [*binding.groups, *tail]
         together = Together(binding.program, [g.instruction for g in groups], [g.calls for g in groups])
         return ((together, ()),)
-    return tuple(call for group in tail for call in group.calls)
+    return fused(binding.backend.kernels, tuple(call for group in tail for call in group.calls))
+
+
+def is_copied(program: Program, backend: Backend, /) -> bool:
+    """Return whether results are copied out: small ones, of the host, as nothing else has page faults."""
+    return backend.device.kind == "cpu" and program.result_bytes <= SMALL
 
 
 @final
 class Workspace(Generic[B]):
     """A binding with its result slots; used by one run at a time."""
 
-    def __init__(self, binding: B, shape: tuple[int, ...]) -> None:
+    def __init__(self, binding: B, shape: tuple[int, ...], kept: int = KEPT) -> None:
         self.binding = binding
         self.shape = shape
+        self.kept = kept
+        self.is_copied = is_copied(binding.program, binding.backend)
         self.slots: list[_Slot] = []  # made when a result is not written into the caller's array
 
     def slot(self) -> _Slot:
         """Return a slot whose array nobody holds; a small result is copied out of the first one."""
-        if self.slots and self.binding.program.result_bytes <= SMALL:
+        if self.slots and self.is_copied:
             return self.slots[0]
-        if COUNTS_REFERENCES:
-            for slot in self.slots:
-                if slot.is_free():
-                    return slot
+        for slot in self.slots:
+            if slot.is_free():
+                return slot
+        self.slots = self.slots[1 - self.kept :] if self.kept > 1 else []  # before there is one more
         fresh = _Slot(self.binding, self.shape)
-        self.slots = [*self.slots, fresh][-KEPT:]
+        self.slots = [*self.slots, fresh]
         return fresh
 
 
@@ -133,6 +145,8 @@ class Executable:
         Shape of the result.
     prologue : calls
         What each run does first (refreshing converted parameters).
+    kept : int
+        Large results kept for reuse, at the most.
     """
 
     def __init__(
@@ -146,6 +160,7 @@ class Executable:
         *,
         prologue: Calls = (),
         backend: Backend = CPU,
+        kept: int = KEPT,
     ) -> None:
         self.program = program
         self.sources = tuple(sources)
@@ -154,8 +169,10 @@ class Executable:
         self.shape = shape
         self.prologue = prologue
         self.backend = backend
+        self.kept = kept
         self.rest = remainder(program)
-        self.is_small = program.result_bytes <= SMALL
+        self.is_copied = is_copied(program, backend)
+        self.put = writer(backend)
         self.idle: list[Workspace[Binding]] = []  # made with the first call
 
     def __call__(
@@ -172,9 +189,10 @@ class Executable:
         Parameters
         ----------
         point : array
+            Of the backend's device, or of the host.
         seeds : dict, optional
             Arrays for "tangents" and "adjoints", 2-D.
-        out : array, optional
+        out : array of the backend's device, optional
             Receives the result, and is returned.
         check : bool
             Look for NaN and infinity after every step and name the layer.
@@ -193,7 +211,7 @@ class Executable:
                 return self._into(workspace, out)
             slot = workspace.slot()
             run(slot.calls)
-            return slot.array.copy() if self.is_small else slot.array.view()
+            return slot.array.copy() if self.is_copied else slot.array.view()
         finally:
             self.idle.append(workspace)
 
@@ -282,53 +300,46 @@ class Executable:
         return Binding(self.program, self.sources, self.facts, self.dtype, backend)
 
     def _workspace(self) -> Workspace[Binding]:
-        return Workspace(self._binding(self.backend), self.shape)
+        return Workspace(self._binding(self.backend), self.shape, self.kept)
 
     def _fill(self, binding: Binding, point: Array, seeds: dict[str, Array] | None) -> None:
         """Copy in what a run depends on."""
-        self.backend.kernels.copyto(binding.point, point)
+        self.put(binding.point, point)
         for name, seed in (seeds or {}).items():
-            self.backend.kernels.copyto(binding.seeds[name], seed)
+            self.put(binding.seeds[name], seed)
 
     def release(self) -> None:
         """Drop the buffers; the next call makes them anew."""
         self.idle.clear()
 
     def accept(self, out: Array, shape: tuple[int, ...], /) -> None:
-        """Refuse an array that cannot take a result of a shape."""
-        if not isinstance(out, np.ndarray):
-            raise SizeError(f"out is {out!r}", "give an array of the result's shape and dtype")
-        if out.shape != shape or out.dtype != self.dtype:
-            raise SizeError(
-                f"out is {out.dtype} of shape {out.shape}, but the result is {self.dtype} of shape {shape}",
-                "give an array of the result's shape and dtype",
-            )
-        if not out.flags.writeable:
-            raise SizeError("out is read-only", "give an array that can be written to")
+        """Refuse an array that cannot take a result of a shape: one of the host, or of the backend's device."""
+        accept(out, shape, self.dtype, self.backend)
 
     def _into(self, workspace: Workspace[Binding], out: Array) -> Array:
-        if out.nbytes <= COPIED or not (out.flags.c_contiguous and out.flags.aligned):
+        is_host = isinstance(out, np.ndarray)
+        if out.nbytes <= COPIED or not out.flags.c_contiguous or (is_host and not out.flags.aligned):
             slot = workspace.slot()
             run(slot.calls)
-            out[...] = slot.array
+            self.backend.kernels.copyto(out, slot.array)
         else:
-            tail = workspace.binding.tail(out.view(np.ndarray))
+            tail = workspace.binding.tail(out.view(np.ndarray) if is_host else out)
             run(_flatten(workspace.binding, tail))
         return out
 
     def _checked(self, binding: Binding, out: Array | None) -> Array:
-        whole = binding.program is self.program
+        isfinite, whole = self.backend.kernels.xp.isfinite, binding.program is self.program
         result = self.backend.kernels.xp.empty(self.shape, self.dtype) if whole else out
         self._check_values(binding.point)
         for group in [*binding.groups, *binding.tail(result)]:
             with np.errstate(all="ignore"):  # what it would warn of is found below
                 run(group.calls)
             for array in group.arrays:
-                if not np.isfinite(array).all():
+                if not isfinite(array).all():
                     what, cure = self._described(group)
                     raise NonFiniteError(f"NaN or infinity in {what}", cure)
         if out is not None:
-            out[...] = result
+            self.backend.kernels.copyto(out, result)
             return out
         return result
 
@@ -359,3 +370,30 @@ class Executable:
         what = "the value" if step.op == "value" else "the local Jacobian"
         where = f"layer {step.source + 1} ({self.sources[step.source].name})"
         return f"{what} of {where}", LOOK
+
+
+def apart(points: Array, out: Array, /) -> Array:
+    """Return points, copied where what is written to an array that lies on them would change those still to come."""
+    home = backend_of(out)
+    if home is None or not home.owns(points) or not home.kernels.xp.may_share_memory(points, out):
+        return points
+    return points.copy()
+
+
+def accept(out: Array, shape: tuple[int, ...], dtype: Any, backend: Backend, /) -> None:
+    """Refuse an array that cannot take a result of a shape: one of the host, or of the backend's device."""
+    is_host = isinstance(out, np.ndarray)
+    if not is_host and backend_of(out) is None:
+        raise SizeError(f"out is {out!r}", "give an array of the result's shape and dtype")
+    if not is_host and not backend.owns(out):
+        raise DeviceError(
+            f"out lies on {home_of([out]).device}, but the arithmetic is done on {backend.device}",
+            "give an array of that device or a NumPy array",
+        )
+    if out.shape != shape or out.dtype != dtype:
+        raise SizeError(
+            f"out is {out.dtype} of shape {out.shape}, but the result is {dtype} of shape {shape}",
+            "give an array of the result's shape and dtype",
+        )
+    if is_host and not out.flags.writeable:
+        raise SizeError("out is read-only", "give an array that can be written to")

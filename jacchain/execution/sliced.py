@@ -6,6 +6,7 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import OptionError, SizeError
+from jacchain.execution.on_device import OnDevice
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted, Executable
 
@@ -26,7 +27,9 @@ class Sliced:
         Bytes that may be held. Without an array from the caller, the Jacobian is among them.
     """
 
-    def __init__(self, run: Executable, shape: tuple[int, ...], matrix: tuple[int, int], memory: int | None, /) -> None:
+    def __init__(
+        self, run: Executable | OnDevice, shape: tuple[int, ...], matrix: tuple[int, int], memory: int | None, /
+    ) -> None:
         self.run = run
         self.shape = shape
         self.matrix = matrix
@@ -43,23 +46,27 @@ class Sliced:
 
     def __call__(self, point: Array, /, *, out: Array | None = None, check: bool = False) -> Array:
         """Return the Jacobian at a point, written slice by slice into `out` where it is given."""
-        result = self._fresh() if out is None else out
+        result = self._fresh(point) if out is None else out
         self.run.accept(result, self.shape)
         whole = self._as_matrix(result)
         slices = self.program.slices
         assert slices is not None
-        for start, part in zip(slices.starts, self.run.slices(point, slices.starts, check=check), strict=True):
-            if slices.axis == "columns":
-                whole[:, start : start + slices.size] = part
-            else:
-                whole[start : start + slices.size] = part
+        backend = self.run.backend
+        write = backend.kernels.copyto if backend.owns(result) else lambda target, part: backend.fetch(part, target)
+        with backend.active():
+            for start, part in zip(slices.starts, self.run.slices(point, slices.starts, check=check), strict=True):
+                places = slice(start, start + slices.size)
+                write(whole[:, places] if slices.axis == "columns" else whole[places], part)
         return result
 
     def count(self, point: Array, /) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
         return self.run.count(point)
 
-    def _fresh(self) -> Array:
+    def _fresh(self, point: Array) -> Array:
+        """Return an array for the Jacobian where the point lies."""
+        if not self.run.backend.owns(point):  # what is brought back from a device is not held there
+            return np.empty(self.shape, self.run.dtype)
         nbytes = self.matrix[0] * self.matrix[1] * self.run.dtype.itemsize
         if self.memory is not None and self.program.peak + nbytes > self.memory:
             raise OptionError(
@@ -67,10 +74,11 @@ class Sliced:
                 f"{self.memory:,} bytes",
                 f"give out=, an array of shape {self.shape} such as a numpy.memmap",
             )
-        return self.run.backend.kernels.xp.empty(self.shape, self.run.dtype)
+        with self.run.backend.active():
+            return self.run.backend.kernels.xp.empty(self.shape, self.run.dtype)
 
     def _as_matrix(self, result: Array) -> Array:
-        whole = result.view(np.ndarray)
+        whole = result.view(np.ndarray) if isinstance(result, np.ndarray) else result
         if whole.shape != self.matrix:
             if not whole.flags.c_contiguous:
                 raise SizeError(

@@ -6,6 +6,7 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import NonFiniteError
+from jacchain.execution.backend import CPU, backend_of, kernels_of
 from jacchain.execution.source import Patterned
 from jacchain.model.expression import Expression
 from jacchain.model.layer_operation import LayerOperation
@@ -21,10 +22,16 @@ def check_values(expression: Expression, inputs: Sequence[Array], /) -> None:
     CheckError
         The stated pattern of a layer misses an entry, or its Hessian is not symmetric.
     """
+    home = next((backend for backend in map(backend_of, inputs) if backend not in (None, CPU)), None) or CPU
+    with home.active():
+        _check(expression, [home.place(x).astype(expression.dtype, copy=False) for x in inputs])
+
+
+def _check(expression: Expression, inputs: Sequence[Array]) -> None:
     with np.errstate(all="ignore"):  # what it would warn of is found below
-        values = expression.values([np.asarray(x, expression.dtype) for x in inputs])
+        values = expression.values(inputs)
     for k, (node, value) in enumerate(zip(expression.nodes, values, strict=True)):
-        if np.isfinite(value).all():
+        if kernels_of(value).xp.isfinite(value).all():
             if isinstance(node.operation, LayerOperation) and isinstance(node.operation.layer, Patterned):
                 node.operation.layer.check_pattern(values[node.operands[0]])
             continue

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from typing import Any, final
 
-import numpy as np
-
+from jacchain.execution.device import Backend
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
-from jacchain.functions.batched import BatchedFunction, batched_function, points_of
+from jacchain.functions.batched import BatchedFunction, batched_function
 from jacchain.functions.check import check_values
 from jacchain.functions.options import FunctionOptions
+from jacchain.functions.points.points import PointTraces
 from jacchain.functions.prepared_function import PreparedFunction, Wanted
 from jacchain.functions.quickest import quickest
 from jacchain.functions.scalar.scalar_program import ScalarProgram
-from jacchain.functions.traces import KEPT, FunctionTraces, Key, refuse_names
+from jacchain.functions.traces import FunctionTraces, refuse_names
 from jacchain.model.expression import Expression
-from jacchain.model.trace import trace
 from jacchain.planning.elimination.graph_plan import GraphPlan
 
 
@@ -27,7 +26,7 @@ class FunctionDerivative:
     arithmetic only. Arrays that the function takes from elsewhere are constants, as they were when it was called.
     """
 
-    __slots__ = ("_batched", "_traces", "function", "options", "wanted", "with_value")
+    __slots__ = ("_many", "_traces", "function", "options", "wanted", "with_value")
 
     def __init__(
         self, function: Callable[..., Any], options: FunctionOptions, wanted: Wanted, /, *, with_value: bool
@@ -37,7 +36,7 @@ class FunctionDerivative:
         self.wanted: Wanted = wanted
         self.with_value = with_value
         self._traces = FunctionTraces(function, self._prepared)
-        self._batched: dict[Key, BatchedFunction] = {}
+        self._many = PointTraces(function, self._prepared_many)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Return the derivatives at some arguments, all by position.
@@ -90,7 +89,11 @@ class FunctionDerivative:
         return found.run.count(leaves)
 
     def batched(self, *arguments: Any) -> Any:
-        """Return the derivatives at many points at once, for functions of few numbers.
+        """Return the derivatives at many points at once.
+
+        Functions of few numbers are done number by number, each step for a row of points; all others on arrays with an
+        axis of points, where local Jacobians that do not depend on the point are shared, and so are their products.
+        As many points are taken at a time as fit into the cache, or the memory allows.
 
         Parameters
         ----------
@@ -105,24 +108,26 @@ class FunctionDerivative:
         Raises
         ------
         OptionError
-            The function cannot be written out number by number.
+            ``structured=True``, which is for one point only.
         SizeError
             Arrays of different numbers of points.
+        InfeasibleError
+            The results, and the workspace of one point, take more than ``memory``.
+        NonFiniteError
+            With ``check=True``: NaN or infinity, with the point and the node's name.
         """
-        points, tree, dtypes = points_of(arguments)
-        key = Key(tree, tuple(array.shape[1:] for array in points), dtypes)
-        if key not in self._batched:
-            while len(self._batched) >= KEPT:
-                self._batched.pop(next(iter(self._batched)), None)
-            examples = [np.empty(shape, array.dtype) for shape, array in zip(key.shapes, points, strict=True)]
-            expression = trace(self.function, *tree.unflatten(examples))
-            self._batched[key] = batched_function(expression, self.options, self.wanted, with_value=self.with_value)
-        return self._batched[key](points)
+        points, found = self._many.at(arguments)
+        return found(points)
+
+    def plan_batched(self, *arguments: Any) -> GraphPlan:
+        """Return the plan for arguments for many points: of those taken at a time, or number by number of one."""
+        points, found = self._many.at(arguments)
+        return found.plan(points[0].shape[0])
 
     def release(self) -> None:
         """Drop the traces, plans, programs and buffers; the next call makes them anew."""
         self._traces.release()
-        self._batched.clear()
+        self._many.release()
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", repr(self.function))
@@ -132,8 +137,11 @@ class FunctionDerivative:
         # buffers and the calls that hold views of them are not copied but made anew
         return _restored, (self.function, self.options, self.wanted, self.with_value)
 
-    def _prepared(self, expression: Expression) -> PreparedFunction:
-        return quickest(expression, self.options, wanted=self.wanted, with_value=self.with_value)
+    def _prepared(self, expression: Expression, home: Backend) -> PreparedFunction:
+        return quickest(expression, self.options, wanted=self.wanted, with_value=self.with_value, home=home)
+
+    def _prepared_many(self, expression: Expression, home: Backend) -> BatchedFunction:
+        return batched_function(expression, self.options, self.wanted, home, with_value=self.with_value)
 
 
 def _restored(

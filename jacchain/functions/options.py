@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from operator import index
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from jacchain.errors import OptionError, unknown_name
+from jacchain.execution.backend import Device, as_device
+from jacchain.execution.tuned import Pricing, as_pricing
+from jacchain.planning.cost import Cost, ProfileLike
 from jacchain.planning.elimination.planner import as_seconds
 from jacchain.planning.elimination.planners import GRAPH_PLANNERS
 from jacchain.planning.limits import as_bytes, as_limit
@@ -21,6 +24,8 @@ class FunctionOptions(NamedTuple):
     memory: int | None = None
     check: bool = False
     structured: bool = False
+    device: Device | Literal["auto"] = "auto"
+    pricing: Pricing = Pricing()
 
 
 def function_options(
@@ -33,6 +38,9 @@ def function_options(
     memory: int | str | None = None,
     check: bool = False,
     structured: bool = False,
+    device: str = "auto",
+    cost: Cost = "multiplications",
+    profile: ProfileLike = None,
 ) -> FunctionOptions:
     """Return checked options.
 
@@ -43,6 +51,7 @@ def function_options(
     """
     if planner is not None and planner not in tuple(GRAPH_PLANNERS):
         unknown_name("planner", planner, GRAPH_PLANNERS)
+    place = as_device(device)
     return FunctionOptions(
         as_argnums(argnums),
         "auto" if planner is None else planner,
@@ -52,6 +61,8 @@ def function_options(
         None if memory is None else as_bytes(memory),
         check,
         structured,
+        place,
+        as_pricing(cost, profile, place),
     )
 
 

@@ -11,8 +11,10 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Diagonal, Identity
 from jacchain.errors import InfeasibleError, SizeError
+from jacchain.execution.backend import CPU, Backend, backend_of, kernels_of
 from jacchain.execution.graph.lower import Place, Request, lower_graph
 from jacchain.execution.graph.run import GraphExecutable
+from jacchain.execution.on_device import GraphOnDevice, graph_executable
 from jacchain.execution.operation import Shape
 from jacchain.execution.program import Program
 from jacchain.functions.options import FunctionOptions
@@ -56,8 +58,8 @@ class PreparedFunction(NamedTuple):
     ----------
     expression : Expression
     plan : GraphPlan
-    run : GraphExecutable or ScalarExecutable
-        On arrays, or number by number.
+    run : GraphExecutable, GraphOnDevice or ScalarExecutable
+        On arrays, of the host or of a device, or number by number.
     pieces : tuple of Piece
         For every output, in order, one for every input.
     shapes : tuple of tuple of int
@@ -66,7 +68,7 @@ class PreparedFunction(NamedTuple):
 
     expression: Expression
     plan: GraphPlan
-    run: GraphExecutable | ScalarExecutable
+    run: GraphExecutable | GraphOnDevice | ScalarExecutable
     pieces: tuple[Piece, ...]
     shapes: tuple[Shape, ...]
     inner: Tree
@@ -79,22 +81,23 @@ class PreparedFunction(NamedTuple):
         if self.cuts is not None:
             found = [flat[first:last].reshape(shape) for first, last, shape in self.cuts]
             return found[: len(self.pieces)], found[len(self.pieces) :]
-        assert isinstance(self.run, GraphExecutable), "a straight-line program leaves dense blocks"
+        assert not isinstance(self.run, ScalarExecutable), "a straight-line program leaves dense blocks"
         operands = self.run.operands(flat)
         last = operands[len(operands) - len(self.shapes) :]
         values = [operand.arrays[0].reshape(shape) for operand, shape in zip(last, self.shapes, strict=True)]
-        return self._blocks(operands, structured=structured), values
+        with (backend_of(flat) or CPU).active():
+            return self._blocks(operands, kernels_of(flat).xp, structured=structured), values
 
     def nested(self, blocks: list[Array | Matrix], /) -> Any:
         """Return the blocks nested like the results, and within each like the arguments that are differentiated."""
         return nested(blocks, self.expression.results, self.inner)
 
-    def _blocks(self, operands: Sequence[Operand], *, structured: bool) -> list[Array | Matrix]:
+    def _blocks(self, operands: Sequence[Operand], xp: Any, *, structured: bool) -> list[Array | Matrix]:
         taken: set[int] = set()
         found: list[Array | Matrix] = []
         for piece in self.pieces:
             if piece.result is None:
-                found.append(_without_work(piece, self.run.dtype, structured=structured))
+                found.append(_without_work(piece, xp, self.run.dtype, structured=structured))
                 continue
             structure, arrays = operands[piece.result]
             if piece.result in taken:  # what is asked for twice is not one array
@@ -104,20 +107,20 @@ class PreparedFunction(NamedTuple):
         return found
 
 
-def _without_work(piece: Piece, dtype: "np.dtype[np.floating]", *, structured: bool) -> Array | Matrix:
+def _without_work(piece: Piece, xp: Any, dtype: "np.dtype[np.floating]", *, structured: bool) -> Array | Matrix:
     """Return a block that is zero everywhere, or the identity."""
     if not structured:
-        block = np.eye(piece.rows, dtype=dtype) if piece.is_identity else np.zeros((piece.rows, piece.columns), dtype)
+        block = xp.eye(piece.rows, dtype=dtype) if piece.is_identity else xp.zeros((piece.rows, piece.columns), dtype)
         return block.reshape(piece.shape)
     if piece.is_identity:
         return Matrix(Identity(piece.rows), ())
     if piece.rows == piece.columns:
-        return Matrix(Diagonal(piece.rows), (np.zeros(piece.rows, dtype),))
-    return Matrix(Dense(piece.rows, piece.columns), (np.zeros((piece.rows, piece.columns), dtype),))
+        return Matrix(Diagonal(piece.rows), (xp.zeros(piece.rows, dtype),))
+    return Matrix(Dense(piece.rows, piece.columns), (xp.zeros((piece.rows, piece.columns), dtype),))
 
 
 def prepared_function(
-    expression: Expression, options: FunctionOptions, /, *, wanted: Wanted, with_value: bool
+    expression: Expression, options: FunctionOptions, /, *, wanted: Wanted, with_value: bool, backend: Backend = CPU
 ) -> PreparedFunction:
     """Return a derivative of an expression, planned, lowered and bound.
 
@@ -134,7 +137,7 @@ def prepared_function(
     found = differentiable(expression, inputs, expression.outputs)
     values = expression.outputs if with_value else ()
     plan, program = _chosen(expression, found, values, options)
-    run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype)
+    run = graph_executable(program, expression.nodes, expression.inputs, expression.dtype, backend=backend)
     pieces = tuple(_pieces(expression, found, plan, inputs, wanted))
     shapes = tuple(expression.nodes[k].shape for k in values)
     cuts = None if options.structured else _cuts(run, pieces, shapes)
@@ -156,7 +159,9 @@ def inner_tree(expression: Expression, argnums: int | tuple[int, ...], /) -> Tre
     return chosen[argnums] if isinstance(argnums, int) else Tree(tuple, (), tuple(chosen[k] for k in argnums))
 
 
-def _cuts(run: GraphExecutable, pieces: Sequence[Piece], shapes: Sequence[Shape]) -> tuple[Cut, ...] | None:
+def _cuts(
+    run: GraphExecutable | GraphOnDevice, pieces: Sequence[Piece], shapes: Sequence[Shape]
+) -> tuple[Cut, ...] | None:
     """Return where all results lie, if each is an array of its own that the program makes."""
     numbers = [piece.result for piece in pieces if piece.result is not None]
     if len(set(numbers)) < len(pieces):
@@ -193,7 +198,7 @@ def _chosen(
             f"no order that was tried needs at most {options.memory:,} bytes",
             f"give memory={least} or more, or ask for the Jacobian of fewer outputs or arguments at a time",
         )
-    return min(fitting, key=lambda pair: pair[0].flops)
+    return min(fitting, key=lambda pair: pair[0].flops if pair[0].seconds is None else pair[0].seconds)
 
 
 def _planned(
@@ -208,6 +213,8 @@ def _planned(
         unit_free=True,
         tape_limit=options.tape_limit,
         itemsize=itemsize,
+        cost=options.pricing.cost,
+        profile=options.pricing.profile,
     )
     roots = tuple(root for _, root in _made(found, plan))
     if not roots and not values:  # nothing depends on anything, but a program makes something

@@ -9,13 +9,14 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import OptionError, SizeError
+from jacchain.execution.backend import Backend, home_of
 from jacchain.execution.operation import Shape
 from jacchain.functions.derivative import FunctionDerivative
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.surroundings import Surroundings, surroundings
 from jacchain.model.array_protocol import apply
 from jacchain.model.displace import Displace
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_point, as_point_beside
 from jacchain.model.trace import trace
 from jacchain.model.tree import LEAF, Tree, flatten
 
@@ -76,8 +77,9 @@ _SHAPES: Final[WeakKeyDictionary[Function, tuple[Surroundings, dict[Any, tuple[T
 def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions) -> Any:
     """Return J v of a plain function; see `jacchain.jvp`."""
     arguments, tangents = _as_arguments(x, v, "the tangent v")
-    leaves, tree = _points(arguments, "x")
-    along = _like(tangents, tree, "the tangent v", np.result_type(*leaves))
+    leaves, tree, home = _points(arguments, "x")
+    dtype = np.result_type(*(leaf.dtype for leaf in leaves))
+    along = _like(tangents, tree, "the tangent v", dtype, home)
     is_single = all(a.shape == b.shape for a, b in zip(along, leaves, strict=True))
     if is_single:
         along = [a[..., None] for a in along]
@@ -88,7 +90,8 @@ def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions
                 f"the tangent v has shape {a.shape}, but x has shape {b.shape}",
                 f"give shape {b.shape}, or {(*b.shape, 'p')} for p tangents",
             )
-    start = np.zeros(count, np.result_type(*leaves))
+    with home.active():
+        start = home.kernels.xp.zeros(count, dtype)
     made = _made(_TANGENTS, function, _Along, options)
     found = made(start, tree.unflatten(along), tree.unflatten(leaves))
     if not is_single:
@@ -100,9 +103,9 @@ def function_jvp(function: Function, x: Any, v: Any, /, options: FunctionOptions
 def function_vjp(function: Function, x: Any, u: Any, /, options: FunctionOptions) -> Any:
     """Return uᵀ J of a plain function; see `jacchain.vjp`."""
     arguments = x if isinstance(x, tuple) else (x,)
-    leaves, tree = _points(arguments, "x")
+    leaves, tree, home = _points(arguments, "x")
     results, shapes = _outputs(function, tree, leaves)
-    weights = _like(u, results, "the adjoint u", np.result_type(*leaves))
+    weights = _like(u, results, "the adjoint u", np.result_type(*(leaf.dtype for leaf in leaves)), home)
     is_single = all(w.shape == shape for w, shape in zip(weights, shapes, strict=True))
     if is_single:
         weights = [w[None] for w in weights]
@@ -128,25 +131,30 @@ def _as_arguments(x: Any, v: Any, what: str) -> tuple[tuple[Any, ...], tuple[Any
     return (x, v) if isinstance(x, tuple) else ((x,), (v,))
 
 
-def _points(arguments: tuple[Any, ...], what: str) -> tuple[list[Array], Tree]:
+def _points(arguments: tuple[Any, ...], what: str) -> tuple[list[Array], Tree, Backend]:
+    """Return the arrays of arguments, how they nest, and where they lie."""
     leaves, tree = flatten(arguments, what)
     if not leaves:
         raise OptionError(f"{what} holds no array", "give one at least to differentiate with respect to")
-    dtypes = [np.asarray(leaf).dtype for leaf in leaves if type(leaf) is not float]
-    return _arrays(leaves, what, np.result_type(*dtypes) if dtypes else np.dtype(float)), tree
+    home = home_of(leaves)
+    dtypes = [as_point(leaf, what).dtype for leaf in leaves if type(leaf) is not float]
+    return _arrays(leaves, what, np.result_type(*dtypes) if dtypes else np.dtype(float), home), tree, home
 
 
-def _arrays(leaves: list[Any], what: str, dtype: "np.dtype[Any]") -> list[Array]:
+def _arrays(leaves: list[Any], what: str, dtype: "np.dtype[Any]", home: Backend) -> list[Array]:
     """Return checked arrays; a Python number takes on the dtype of the arrays beside it."""
-    return [np.asarray(leaf, dtype) if type(leaf) is float else as_point(leaf, what) for leaf in leaves]
+    return [
+        home.place(np.asarray(leaf, dtype)) if type(leaf) is float else as_point_beside(leaf, home, what)
+        for leaf in leaves
+    ]
 
 
-def _like(nested: Any, tree: Tree, what: str, dtype: "np.dtype[Any]") -> list[Array]:
+def _like(nested: Any, tree: Tree, what: str, dtype: "np.dtype[Any]", home: Backend) -> list[Array]:
     """Return the arrays of tangents or adjoints, which nest like what they belong to; for one array a list will do."""
     found, other = ([nested], LEAF) if tree == LEAF else flatten(nested, what)
     if other != tree:
         raise OptionError(f"{what} nests otherwise than what it belongs to", "give arrays nested in the same way")
-    return _arrays(found, what, dtype)
+    return _arrays(found, what, dtype, home)
 
 
 def _outputs(function: Function, tree: Tree, leaves: Sequence[Array]) -> tuple[Tree, tuple[Shape, ...]]:

@@ -8,7 +8,9 @@ from math import prod
 import numpy as np
 
 from jacchain.algebra.kernels import Array
+from jacchain.execution.backend import CPU, Backend, chosen_backend
 from jacchain.execution.operation import Shape
+from jacchain.execution.tuned import tuned
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import (
     Cut,
@@ -26,25 +28,28 @@ from jacchain.model.expression import Expression
 
 
 def quickest(
-    expression: Expression, options: FunctionOptions, /, *, wanted: Wanted, with_value: bool
+    expression: Expression, options: FunctionOptions, /, *, wanted: Wanted, with_value: bool, home: Backend = CPU
 ) -> PreparedFunction:
     """Return a derivative as a straight-line program of numbers, or on arrays where that should take less time.
 
     Raises
     ------
-    SizeError, InfeasibleError
+    SizeError, InfeasibleError, DeviceError
         See `prepared_function`.
     """
     if wanted == "gradient":
         expect_number(expression)
+    backend = tuned(chosen_backend(home, options.device, expression.dtype), options.pricing.profile)
+    if backend.device.kind != "cpu":  # numbers one by one are for the host
+        return prepared_function(expression, options, wanted=wanted, with_value=with_value, backend=backend)
     found = quicker(expression, options, with_value=with_value)
     source = None if found is None else python_code(found.program)
     if found is None or source is None:
-        return prepared_function(expression, options, wanted=wanted, with_value=with_value)
+        return prepared_function(expression, options, wanted=wanted, with_value=with_value, backend=backend)
 
     @cache
     def on_arrays() -> PreparedFunction:
-        return prepared_function(expression, options, wanted=wanted, with_value=with_value)
+        return prepared_function(expression, options, wanted=wanted, with_value=with_value, backend=backend)
 
     def by_arrays(arguments: Sequence[Array], check: bool) -> Array:
         made = on_arrays()

@@ -7,6 +7,7 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import TraceError
+from jacchain.execution.backend import CPU, Backend, Device, backend_at, home_of
 from jacchain.execution.operation import Shape
 from jacchain.model.expression import Expression
 from jacchain.model.layer import as_point
@@ -25,6 +26,8 @@ class Key(NamedTuple):
     tree: Tree
     shapes: tuple[Shape, ...]
     dtypes: tuple[object, ...]
+    home: Device = CPU.device
+    """Where the arrays lie."""
 
 
 @final
@@ -35,18 +38,18 @@ class FunctionTraces(Generic[Prepared]):
     ----------
     function : callable
     prepare : callable
-        Makes it of an expression.
+        Makes it of an expression, for arguments that lie where a backend is.
 
     Examples
     --------
-    >>> found = FunctionTraces(lambda x: x * x, lambda expression: len(expression.nodes))
+    >>> found = FunctionTraces(lambda x: x * x, lambda expression, home: len(expression.nodes))
     >>> found.at((np.ones(3),))
     ([array([1., 1., 1.])], 2)
     """
 
     __slots__ = ("_flat", "_known", "_prepare", "_ready", "function")
 
-    def __init__(self, function: Callable[..., Any], prepare: Callable[[Expression], Prepared], /) -> None:
+    def __init__(self, function: Callable[..., Any], prepare: Callable[[Expression, Backend], Prepared], /) -> None:
         self.function = function
         self._prepare = prepare
         self._known: dict[Key, Prepared] = {}
@@ -61,12 +64,13 @@ class FunctionTraces(Generic[Prepared]):
             if before is not None:
                 return before, ready[1]
         leaves, tree = flatten(arguments, "the arguments")
+        home = home_of(leaves)
         arrays = [
             np.asarray(leaf) if type(leaf) in (float, np.ndarray) else as_point(leaf, "an argument") for leaf in leaves
         ]
-        key = Key(tree, tuple(a.shape for a in arrays), tuple(_dtype(leaf) for leaf in leaves))
+        key = Key(tree, tuple(a.shape for a in arrays), tuple(_dtype(leaf) for leaf in leaves), home.device)
         if key not in self._known:
-            found = self._prepare(trace(self.function, *arguments))
+            found = self._prepare(trace(self.function, *arguments), home)
             while len(self._known) >= KEPT:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = found
@@ -87,8 +91,11 @@ def refuse_names(named: Mapping[str, object], /) -> None:
         raise TraceError(f"the argument {name!r} is given by name", cure)
 
 
-def _dtype(leaf: object) -> object:
-    return float if isinstance(leaf, float) and not isinstance(leaf, np.floating) else np.asarray(leaf).dtype
+def _dtype(leaf: Any) -> object:
+    if isinstance(leaf, float) and not isinstance(leaf, np.floating):
+        return float
+    dtype = getattr(leaf, "dtype", None)
+    return as_point(leaf).dtype if dtype is None or dtype.kind == "f" else dtype  # others are named when f is recorded
 
 
 def _like_before(key: Key, arguments: tuple[Any, ...], *, is_flat: bool) -> Sequence[Array] | None:
@@ -96,10 +103,13 @@ def _like_before(key: Key, arguments: tuple[Any, ...], *, is_flat: bool) -> Sequ
     leaves: Sequence[Any] | None = arguments if is_flat else key.tree.leaves(arguments)
     if leaves is None or len(leaves) != len(key.shapes):
         return None
+    owns = None if key.home.kind == "cpu" else backend_at(key.home).owns
     for leaf, shape, dtype in zip(leaves, key.shapes, key.dtypes, strict=True):
-        if type(leaf) is np.ndarray:
+        if type(leaf) is np.ndarray if owns is None else owns(leaf):
             if leaf.dtype is not dtype or leaf.shape != shape:
                 return None
         elif type(leaf) is not float or dtype is not float:
             return None
-    return [np.asarray(leaf) for leaf in leaves] if float in key.dtypes else leaves
+    if float in key.dtypes:
+        return [np.asarray(leaf) if type(leaf) is float else leaf for leaf in leaves]
+    return leaves

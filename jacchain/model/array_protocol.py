@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacchain.errors import NameUnknownError, TraceError
+from jacchain.execution.backend import backend_of
 from jacchain.execution.operation import Operation, Shape
 from jacchain.model.level import Level
 from jacchain.model.numpy_dispatch import call_function, call_ufunc, refuse_dtype, table
@@ -351,7 +352,16 @@ def _lifted(first: Overloaded, operand: Any) -> Any:
     if hasattr(operand, "toarray"):
         cure = "give x.toarray(), or wrap the product in jacchain.Function with its jvp and vjp"
         raise TraceError(f"a sparse {type(operand).__name__} meets a traced value", cure)
-    return stacked(operand) if is_overloaded(operand) else first._constant(np.asanyarray(operand))
+    return stacked(operand) if is_overloaded(operand) else first._constant(on_host(operand))
+
+
+def on_host(operand: Any, /) -> Any:
+    """Return a constant as an array of the host, copied there if it lies on a device: constants are kept there."""
+    backend = None if isinstance(operand, np.ndarray | float | int | list) else backend_of(operand)
+    if backend is None:
+        return np.asanyarray(operand)
+    with backend.active():
+        return backend.fetch(operand)
 
 
 def stacked(nested: Any, /) -> Any:

@@ -19,6 +19,7 @@ from jacchain.algebra.pattern import pattern as entries_of
 from jacchain.algebra.pattern import transposed
 from jacchain.algebra.structure import BlockDiagonal, Diagonal, Sparse, sparse
 from jacchain.errors import CheckError, MissingExtraError, OptionError
+from jacchain.execution.backend import home_of
 
 Index = NDArray[np.integer]
 Pattern = Sparse | BlockDiagonal | Diagonal
@@ -168,7 +169,8 @@ def check_image(matrix: Matrix, v: Array, image: Array, what: str, line: str, /)
         They differ by more than the cube root of the precision, relative to the largest number: the pattern misses an
         entry of the line (row or column) where they differ most.
     """
-    made = matrix.matmat(v[:, None])[:, 0]
+    fetch = home_of([image]).fetch
+    made, image = fetch(matrix.matmat(v[:, None])[:, 0]), fetch(image)
     gap = np.abs(made - image)
     worst = int(np.argmax(gap))
     # not (a <= b): a NaN is found too
@@ -196,6 +198,7 @@ def check_symmetric(matrix: Matrix, what: str, /) -> None:
     jacchain.errors.CheckError: the hessian of f is not symmetric: entry (0, 1) is 2, but entry (1, 0) is 3
     return the second derivative itself; H + H.T is symmetric
     """
+    matrix = Matrix(matrix.structure, tuple(map(home_of(matrix.arrays).fetch, matrix.arrays)))
     gaps = matrix + -matrix.T
     largest = max((float(np.abs(array).max(initial=0)) for array in matrix.arrays), default=0.0)
     gap = np.abs(gaps.arrays[0] if isinstance(gaps.structure, Sparse) else gaps.todense()).reshape(-1)

@@ -11,7 +11,7 @@ from jacchain.errors import OptionError, SizeError, TraceError
 from jacchain.execution.operation import Operation, Shape
 from jacchain.model.array_protocol import Asked, Overloaded, may_be_numbers
 from jacchain.model.expression import evaluated
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_point, expect_host
 from jacchain.model.level import LITERAL, Level, deeper, fresh_level
 from jacchain.model.local_jacobian import local_jacobian
 from jacchain.model.mask import as_mask, is_comparison
@@ -222,6 +222,7 @@ def _float(values: Any, what: str) -> Any:
         return as_float(values, what)
     if isinstance(values, list | tuple) and real(values, what).dtype.kind in "biu":
         return np.asarray(values, float)
+    expect_host(values, what, "duals work")
     return values
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacchain.algebra.kernels import Array, run
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.errors import OptionError, SizeError, TraceError
+from jacchain.execution.backend import home_of, kernels_of
 from jacchain.execution.operation import Applied, Operation, OperationFacts, Shape, ValueView
 from jacchain.model.layer import as_point
 from jacchain.model.primitive import Primitive
@@ -103,7 +103,8 @@ class Expression:
                 f"{self.name} was traced with other arguments: {len(leaves)} arrays are given, not {len(self.inputs)}",
                 "nest the arguments as in the trace, or trace again",
             )
-        arrays = [np.asarray(leaf) if isinstance(leaf, float) else as_point(leaf) for leaf in leaves]
+        backend = home_of(leaves)
+        arrays = [backend.place(np.asarray(leaf)) if isinstance(leaf, float) else as_point(leaf) for leaf in leaves]
         for node, array in zip(self.inputs, arrays, strict=True):
             if array.shape != self.nodes[node].shape:
                 raise SizeError(
@@ -111,12 +112,15 @@ class Expression:
                     f"{self.nodes[node].shape}",
                     "trace again for other shapes",
                 )
-        values = self.values([array.astype(self.dtype, copy=False) for array in arrays])
+        with backend.active():
+            values = self.values([array.astype(self.dtype, copy=False) for array in arrays])
         return self.results.unflatten([values[k] for k in self.outputs])
 
     def values(self, inputs: Iterable[Array], /) -> list[NDArray[Any]]:
-        """Return the value of every node, given those of the inputs."""
-        found: list[Array] = [node.constant for node in self.nodes]
+        """Return the value of every node, given those of the inputs, on the device that these lie on."""
+        inputs = list(inputs)
+        place = home_of(inputs).place
+        found: list[Array] = [None if node.constant is None else place(node.constant) for node in self.nodes]
         for k, array in zip(self.inputs, inputs, strict=True):
             found[k] = array
         for k, (operation, operands, *_) in enumerate(self.nodes):
@@ -134,9 +138,9 @@ def evaluated(operation: Operation, xs: tuple[Array, ...], /) -> Array:
     facts = facts_of(operation, tuple(x.shape for x in xs))
     if facts.view and isinstance(operation, ValueView):
         return operation.value_view(xs[0])
-    dtype = xs[0].dtype
-    y = np.empty(facts.output, dtype)
-    run(operation.value_calls(NUMPY, xs, y, np.empty(facts.scratch, dtype)))
+    kernels, dtype = kernels_of(xs[0]), xs[0].dtype
+    y = kernels.xp.empty(facts.output, dtype)
+    run(operation.value_calls(kernels, xs, y, kernels.xp.empty(facts.scratch, dtype)))
     return y
 
 

@@ -11,7 +11,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.errors import SizeError, TraceError, unknown_name
 from jacchain.model.array_protocol import Overloaded
 from jacchain.model.dual import dual_jvp
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_host_point
 from jacchain.model.propagation import counted
 from jacchain.model.substitution import substituted
 from jacchain.model.tape import Tape, Variable
@@ -93,7 +93,9 @@ def hessian_by(f: Function, x: ArrayLike, /, mode: Mode) -> CountedHessian:
     """
     if mode not in MODES:
         unknown_name("mode", mode, MODES)
-    point = np.array(as_point(np.asarray(x, float) if isinstance(x, list | tuple | float) else x, "x"))
+    point = np.array(
+        as_host_point(np.asarray(x, float) if isinstance(x, list | tuple | float) else x, "x", "duals and tapes work")
+    )
     runs = 0
 
     def called(value: Any) -> Any:

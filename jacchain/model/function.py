@@ -10,10 +10,10 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, Kernels, run
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Structure, stored
 from jacchain.errors import OptionError, SizeError
+from jacchain.execution.backend import home_of
 from jacchain.execution.bind import cut
 from jacchain.execution.source import Facts, Shape, SourceCurvature
 from jacchain.model.coloured import (
@@ -30,6 +30,7 @@ from jacchain.model.coloured import (
 from jacchain.model.layer import Layer, readonly
 from jacchain.model.stored import (
     Product,
+    mirrored_order,
     store_hessian,
     store_jacobian,
     store_matrix,
@@ -219,13 +220,14 @@ class Function(Layer):
         if not target.size:
             return ()
         way = _way(self.pattern, facts.link)
-        seeds = way.compression.seeds(target.dtype)
+        seeds = kernels.xp.asarray(way.compression.seeds(target.dtype))
         work = scratch[: facts.local_scratch].reshape(len(seeds), facts.link.outputs if way.is_forward else x.size)
         if way.is_forward:
             products = self.tangent_calls(kernels, x, seeds.T, work.T)
         else:
             products = self.adjoint_calls(kernels, x, seeds, work)
-        return (*products, (kernels.take, (work.reshape(-1), way.compression.source, target.reshape(-1))))
+        source = kernels.index(way.compression.source)
+        return (*products, (kernels.take, (work.reshape(-1), source, target.reshape(-1))))
 
     def tangent_calls(self, _kernels: Kernels, x: Array, v: Array, out: Array, /) -> Calls:
         """Return the call of the jvp for all columns."""
@@ -247,22 +249,23 @@ class Function(Layer):
     ) -> Calls:
         """Return the call of the hessian, or those of as many hvps as there are columns or colours."""
         outputs = self.facts(x.shape).outputs
+        order = mirrored_order(kernels, out.structure)
         if self.hessian is not None:
-            work = cut(out.structure, scratch)
+            work, adjoint = cut(out.structure, scratch), readonly(u.reshape(outputs))
             what = f"the hessian of {self.label}"
-            return ((store_hessian, (out, self.hessian, readonly(x), readonly(u.reshape(outputs)), work, what)),)
+            return ((store_hessian, (out, self.hessian, readonly(x), adjoint, work, order, what)),)
         (target,) = out.arrays
         if self.curvature_pattern is None:
             work = scratch[: target.size].reshape(target.shape)
             units = kernels.xp.eye(len(target), dtype=target.dtype)
             made = Operand(out.structure, (work,))
-            return (*self._bends(x, u, units, work), (store_symmetric, (out, made)))
+            return (*self._bends(x, u, units, work), (store_symmetric, (out, made, order)))
         found = by_symmetry(self.curvature_pattern)
         if not target.size:
             return ()
         work = scratch[: found.products * x.size].reshape(found.products, x.size)
-        products = self._bends(x, u, found.seeds(target.dtype).T, work.T)
-        return (*products, (kernels.take, (work.reshape(-1), found.source, target.reshape(-1))))
+        products = self._bends(x, u, kernels.xp.asarray(found.seeds(target.dtype)).T, work.T)
+        return (*products, (kernels.take, (work.reshape(-1), kernels.index(found.source), target.reshape(-1))))
 
     def bend_calls(self, _kernels: Kernels, x: Array, _y: Array, u: Array, v: Array, out: Array, /) -> Calls:
         """Return the call of the hvp."""
@@ -298,15 +301,17 @@ class Function(Layer):
         CheckError
             Naming a row or column in which an entry is missing, or an entry of a Hessian that is not symmetric.
         """
-        point = np.asarray(x, order="C")
+        home = home_of([x])
+        point = home.kernels.xp.ascontiguousarray(x).reshape(x.shape)
         layer = self.at(point)
         facts = layer.facts(point.shape)
         random = np.random.default_rng(0)
         if self.pattern is not None:
             layer._check_jacobian(point, facts.link, random)
-        u, v = (random.standard_normal(shape).astype(point.dtype) for shape in (facts.outputs, point.shape))
+        shapes = facts.outputs, point.shape
+        u, v = (home.place(random.standard_normal(shape).astype(point.dtype)) for shape in shapes)
         if self.hessian is not None and facts.curvature:
-            work = cut(facts.curvature[0].structure, np.empty(facts.curvature[0].scratch, point.dtype))
+            work = cut(facts.curvature[0].structure, home.kernels.xp.empty(facts.curvature[0].scratch, point.dtype))
             what = f"the hessian of {self.label}"
             store_matrix(work, self.hessian(readonly(point), readonly(u)), (point.shape, point.shape), what)
             check_symmetric(Matrix(*work), what)
@@ -319,13 +324,14 @@ class Function(Layer):
     def _check_jacobian(self, x: Array, link: Link, random: np.random.Generator) -> None:
         assert self.pattern is not None, "there is nothing to check"
         matrix, is_forward = self.jacobian(x), _way(self.pattern, link).is_forward
-        v = random.standard_normal(link.inputs if is_forward else link.outputs).astype(x.dtype)
-        image = np.empty(link.outputs if is_forward else link.inputs, x.dtype)
+        home = home_of([x])
+        v = home.place(random.standard_normal(link.inputs if is_forward else link.outputs).astype(x.dtype))
+        image = home.kernels.xp.empty(link.outputs if is_forward else link.inputs, x.dtype)
         if is_forward:
-            run(self.tangent_calls(NUMPY, x, v[:, None], image[:, None]))
+            run(self.tangent_calls(home.kernels, x, v[:, None], image[:, None]))
             check_image(matrix, v, image, self.label, "row")
         else:
-            run(self.adjoint_calls(NUMPY, x, v[None, :], image[None, :]))
+            run(self.adjoint_calls(home.kernels, x, v[None, :], image[None, :]))
             check_image(matrix.T, v, image, self.label, "column")
 
 

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 
 from jacchain.algebra.kernels import Array, Call, Calls, Kernels, run
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
-from jacchain.errors import DtypeError, OptionError, SizeError, TraceError
+from jacchain.errors import DeviceError, DtypeError, OptionError, SizeError, TraceError
+from jacchain.execution.backend import CPU, backend_of, home_of
+from jacchain.execution.device import Backend
 from jacchain.execution.source import Bent, Borrowed, Computed, Facts, MatrixFree, Shape, SourceCurvature
 from jacchain.model.array_protocol import Overloaded
 from jacchain.model.local_curvature import local_curvature
@@ -45,13 +46,15 @@ class Layer(ABC):
     @final
     def value(self, x: ArrayLike, /) -> Array:
         """Return the value at x."""
-        point = as_point(x)
-        layer, calls = converted(self, point.dtype)
-        run(calls)
-        facts = _facts(layer, point)
-        y = np.empty(facts.outputs, point.dtype)
-        scratch = np.empty(facts.value_scratch, point.dtype)
-        run(layer.value_calls(NUMPY, np.asarray(point, order="C"), y, scratch))
+        point, backend = _placed(x)
+        xp = backend.kernels.xp
+        with backend.active():
+            layer, calls = converted(self, point.dtype, backend)
+            run(calls)
+            facts = _facts(layer, point)
+            y = xp.empty(facts.outputs, point.dtype)
+            scratch = xp.empty(facts.value_scratch, point.dtype)
+            run(layer.value_calls(backend.kernels, point, y, scratch))
         return y
 
     @final
@@ -64,35 +67,29 @@ class Layer(ABC):
     @final
     def jacobian(self, x: ArrayLike, /) -> Matrix:
         """Return the local Jacobian at x: a structured matrix of outputs × inputs."""
-        point = np.asarray(as_point(x), order="C")
-        layer, calls = converted(self, point.dtype)
-        run(calls)
-        facts = _facts(layer, point)
-        structure = facts.link.local
-        if facts.borrowed and isinstance(layer, Borrowed):
-            return Matrix(structure, layer.borrowed_arrays(facts.inputs))
-        arrays = tuple(np.empty(shape, point.dtype) for shape in array_shapes(structure))
-        if facts.link.is_explicit and isinstance(layer, Computed):
-            y = layer.value(point) if "y" in facts.reads else None
-            scratch = np.empty(facts.local_scratch, point.dtype)
-            run(layer.local_calls(NUMPY, point, y, Operand(structure, arrays), scratch))
-        elif isinstance(layer, MatrixFree):
-            by_tangents = facts.link.tangent_cost is not None
-            apply = layer.tangent_calls if by_tangents else layer.adjoint_calls
-            size = structure.columns if by_tangents else structure.rows
-            run(apply(NUMPY, point, np.eye(size, dtype=point.dtype), arrays[0]))
+        point, backend = _placed(x)
+        with backend.active():
+            layer, calls = converted(self, point.dtype, backend)
+            run(calls)
+            facts = _facts(layer, point)
+            structure = facts.link.local
+            if facts.borrowed and isinstance(layer, Borrowed):
+                return Matrix(structure, layer.borrowed_arrays(facts.inputs))
+            arrays = tuple(backend.kernels.xp.empty(shape, point.dtype) for shape in array_shapes(structure))
+            _local(layer, facts, point, backend, Operand(structure, arrays))
         return Matrix(structure, arrays)
 
     @final
     def tangent(self, x: ArrayLike, v: ArrayLike, /) -> Array:
         """Return J v for a tangent v of x's shape."""
-        j = self.jacobian(x)
-        return j.matmat(np.asarray(v).reshape(-1, 1)).reshape(self.facts(np.shape(x)).outputs)
+        j, backend = self.jacobian(x), home_of((x, v))
+        return j.matmat(_array(v, backend).reshape(-1, 1)).reshape(self.facts(np.shape(x)).outputs)
 
     @final
     def adjoint(self, x: ArrayLike, u: ArrayLike, /) -> Array:
         """Return uᵀ J for an adjoint u of the value's shape."""
-        return self.jacobian(x).rmatmat(np.asarray(u).reshape(-1, 1)).reshape(np.shape(x))
+        j, backend = self.jacobian(x), home_of((x, u))
+        return j.rmatmat(_array(u, backend).reshape(-1, 1)).reshape(np.shape(x))
 
     @final
     def curvature(self, x: ArrayLike, u: ArrayLike, /) -> Matrix | None:
@@ -114,14 +111,15 @@ class Layer(ABC):
         """
         from jacchain.model.layer_operation import LayerOperation
 
-        point = np.asarray(as_point(x), order="C")
-        layer, found = _curved(self, point)
+        point, backend = _placed(x)
+        layer, found = _curved(self, point, backend)
         if found is None:
             return None
         operation = LayerOperation(layer, point.shape)
         (facts,) = operation.facts((point.shape,)).curvatures or ()
         y = layer.value(point) if "y" in found.reads else None
-        return local_curvature(operation, facts, (point,), y, _adjoint(layer, point, u))
+        with backend.active():
+            return local_curvature(operation, facts, (point,), y, _adjoint(layer, point, u))
 
     @final
     def bend(self, x: ArrayLike, u: ArrayLike, v: ArrayLike, /) -> Array:
@@ -129,18 +127,47 @@ class Layer(ABC):
 
         It is the change of the gradient uᵀ J along v.
         """
-        point = np.asarray(as_point(x), order="C")
-        layer, found = _curved(self, point)
+        point, backend = _placed(x)
+        layer, found = _curved(self, point, backend)
         tangent = _flat(v, point, point.shape, f"v has shape {{}}, but the input of {layer.name} has {{}}")
         if found is not None and found.applies and isinstance(layer, Bent):
-            out = np.empty(point.size, point.dtype)
             y = layer.value(point) if "y" in found.reads else None
-            run(layer.bend_calls(NUMPY, point, y, _adjoint(layer, point, u), tangent, out))
+            with backend.active():
+                out = backend.kernels.xp.empty(point.size, point.dtype)
+                run(layer.bend_calls(backend.kernels, point, y, _adjoint(layer, point, u), tangent, out))
             return out.reshape(point.shape)
         matrix = self.curvature(x, u)
         if matrix is None:
-            return np.zeros(point.shape, point.dtype)
+            with backend.active():
+                return backend.kernels.xp.zeros(point.shape, point.dtype)
         return matrix.matmat(tangent[:, None]).reshape(point.shape)
+
+
+def _placed(x: ArrayLike) -> tuple[Array, Backend]:
+    """Return a contiguous point, and the backend of the device that it lies on."""
+    point = as_point(x)
+    backend = backend_of(point) or CPU
+    with backend.active():
+        return backend.kernels.xp.ascontiguousarray(point).reshape(point.shape), backend
+
+
+def _array(values: ArrayLike, backend: Backend) -> Array:
+    """Return an array of a device, or a list and the like as one there."""
+    with backend.active():
+        return values if backend.owns(values) else backend.place(np.asarray(values))
+
+
+def _local(layer: Layer, facts: Facts, point: Array, backend: Backend, out: Operand) -> None:
+    """Write the local Jacobian of a layer at a point."""
+    kernels, dtype = backend.kernels, point.dtype
+    if facts.link.is_explicit and isinstance(layer, Computed):
+        y = layer.value(point) if "y" in facts.reads else None
+        run(layer.local_calls(kernels, point, y, out, kernels.xp.empty(facts.local_scratch, dtype)))
+    elif isinstance(layer, MatrixFree):
+        by_tangents = facts.link.tangent_cost is not None
+        apply = layer.tangent_calls if by_tangents else layer.adjoint_calls
+        size = out.structure.columns if by_tangents else out.structure.rows
+        run(apply(kernels, point, kernels.xp.eye(size, dtype=dtype), out.arrays[0]))
 
 
 def _facts(layer: Layer, point: Array) -> Facts:
@@ -150,10 +177,11 @@ def _facts(layer: Layer, point: Array) -> Facts:
         raise SizeError(f"{layer.name} {error.what}, but is given {described(point.shape)}", error.cure) from None
 
 
-def _curved(layer: L, point: Array) -> tuple[L, SourceCurvature | None]:
+def _curved(layer: L, point: Array, backend: Backend) -> tuple[L, SourceCurvature | None]:
     """Return the layer with parameters of the point's dtype, and what it states of its curvature."""
-    found, calls = converted(layer, point.dtype)
-    run(calls)
+    with backend.active():
+        found, calls = converted(layer, point.dtype, backend)
+        run(calls)
     stated = _facts(found, point).curvature
     if stated is None:
         raise OptionError(f"{layer.name} states no curvature", CURVATURE_CURE)
@@ -168,13 +196,13 @@ def _adjoint(layer: Layer, point: Array, u: ArrayLike) -> Array:
 
 
 def _flat(values: ArrayLike, like: Array, shape: Shape, problem: str) -> Array:
-    found = np.asarray(values)
+    found = _array(values, home_of((like, values)))
     if found.dtype.kind not in "fiub":
         name, _, _ = problem.partition(" ")
         raise DtypeError(f"{name} is {found.dtype}, not real numbers", "give floats")
     if found.shape != shape:
         raise SizeError(problem.format(found.shape, shape), "give an array of that shape")
-    return np.asarray(found, like.dtype, order="C").reshape(-1)
+    return found.astype(like.dtype, copy=False).reshape(-1)
 
 
 def refuse(expected: str, /) -> NoReturn:
@@ -192,8 +220,55 @@ def counted(count: int, noun: str, /) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def _is_elsewhere(values: object) -> bool:
+    """Return whether it is an array of a device other than the host."""
+    return not isinstance(values, np.ndarray) and backend_of(values) is not None
+
+
+def expect_host(values: object, what: str, why: str, /) -> None:
+    """Refuse an array of a device for what works on the host only; `why` says what that is.
+
+    Raises
+    ------
+    DeviceError
+    """
+    found = None if isinstance(values, np.ndarray) else backend_of(values)
+    if found is not None:
+        raise DeviceError(f"{what} lies on {found.device}, but {why} on the host only", "give a NumPy array")
+
+
+def as_host_point(values: ArrayLike, /, what: str, why: str) -> Array:
+    """Return the like of `as_point` for what works on the host only; see `expect_host`."""
+    expect_host(values, what, why)
+    return as_point(values, what)
+
+
+def as_point_beside(values: ArrayLike, home: Backend, what: str, /) -> Array:
+    """Return the like of `as_point` on the device where the point lies; what is no array yet is brought there.
+
+    Raises
+    ------
+    DeviceError
+        An array of another device.
+    """
+    found = backend_of(values)
+    if found is not None and found.device != home.device:
+        raise DeviceError(
+            f"{what} and x lie on different devices, {found.device} and {home.device}",
+            "move one of them; the result lies where x does",
+        )
+    with home.active():
+        return home.place(as_point(values, what))
+
+
+NATIVE: Final = np.dtype(np.float32), np.dtype(np.float64)
+"""What numbers with a derivative are: of these types, with their bytes in the processor's order."""
+
+
 def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     """Return a float32 or float64 array that is not empty, or raise an error that says what to do.
+
+    An array of a device stays there.
 
     Examples
     --------
@@ -202,13 +277,15 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     jacchain.errors.DtypeError: the input is int64, which has no derivative
     convert it first, for example with numpy.asarray(x, dtype=float)
     """
+    if type(values) is np.ndarray and values.dtype in NATIVE and values.size:
+        return values  # the questions below would take three times as long as this one
     if isinstance(values, Overloaded):
         cure = "call the layer or function itself, and differentiate outside"
         raise TraceError(f"{what} is a traced value, where numbers are needed", cure)
     if isinstance(values, np.ma.MaskedArray):
         raise DtypeError(f"{what} is a masked array", "fill it first, for example with x.filled(0.0)")
     try:
-        array = values if type(values) is np.ndarray else np.asarray(values)
+        array: Array = values if type(values) is np.ndarray or _is_elsewhere(values) else np.asarray(values)
     except ValueError as error:
         raise SizeError(f"{what} is no array: {error}", "give rows of equal length") from None
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
@@ -234,10 +311,15 @@ def as_parameter(values: ArrayLike, ndim: int | None, what: str, /) -> Array:
     return array
 
 
-def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
-    """Return the layer with its parameters contiguous and of a dtype, and the calls that refresh those copied.
+def converted(layer: L, dtype: "np.dtype[Any]", backend: Backend = CPU, /) -> tuple[L, Calls]:
+    """Return the layer with its parameters contiguous, of a dtype and on a device, and the calls that refresh copies.
 
-    Parameters that already are contiguous and of the dtype are shared, not copied.
+    Parameters that already are all that are shared, not copied.
+
+    Raises
+    ------
+    DeviceError
+        A parameter lies on a device other than the host and this one.
     """
     if not is_dataclass(layer):
         return layer, ()
@@ -245,12 +327,26 @@ def converted(layer: L, dtype: "np.dtype[Any]", /) -> tuple[L, Calls]:
     calls: list[Call] = []
     for field in fields(layer):
         array = getattr(layer, field.name)
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        home = CPU if isinstance(array, np.ndarray) else backend_of(array)
+        if home is None or array.dtype.kind != "f":
             continue
-        if array.dtype != dtype or not array.flags.c_contiguous:
-            copies[field.name] = np.empty(array.shape, dtype)
-            calls.append((NUMPY.copyto, (copies[field.name], array)))
+        is_here = home is CPU if backend is CPU else backend.owns(array)
+        if is_here and array.dtype == dtype and array.flags.c_contiguous:
+            continue
+        if not is_here and home is not CPU:
+            raise DeviceError(
+                f"the {field.name} of {layer.name} lies on {home.device}, but the arithmetic is done on "
+                f"{backend.device}",
+                f"give the point on {home.device}, or ask for device={str(home.device)!r}",
+            )
+        copies[field.name] = copy = backend.kernels.xp.empty(array.shape, dtype)
+        calls.append((backend.kernels.copyto, (copy, array)) if is_here else (_refresh, (copy, array, backend)))
     return (replace(layer, **copies), tuple(calls)) if copies else (layer, ())
+
+
+def _refresh(copy: Array, array: Array, backend: Backend) -> None:
+    """Copy a parameter of the host to a device."""
+    backend.place(array, copy)
 
 
 def constant(kernels: Kernels, value: float, like: Array, /) -> Array:
@@ -261,15 +357,39 @@ def constant(kernels: Kernels, value: float, like: Array, /) -> Array:
 def readonly(array: Array, /) -> Array:
     """Return a view that a user's function cannot write through."""
     view = array.view()
-    view.flags.writeable = False
+    if isinstance(view, np.ndarray):  # arrays of a device can always be written
+        view.flags.writeable = False
     return view
 
 
 def store(out: Array, made: ArrayLike, what: str, /) -> None:
     """Write what a user's function made into a buffer, or raise an error that names the function."""
-    array = np.asarray(made)
+    array = as_made(made, out, what)
     if array.shape != out.shape:
         raise SizeError(f"{what} gives shape {array.shape}, not {out.shape}", "correct the function")
     if array.dtype.kind not in "fiu":
         raise DtypeError(f"{what} gives {array.dtype}", "return real floating-point numbers")
-    np.copyto(out, array, casting="unsafe")
+    if isinstance(out, np.ndarray):
+        np.copyto(out, array, casting="unsafe")
+    else:
+        out[...] = array
+
+
+def as_made(made: Any, like: Array, what: str, /) -> Array:
+    """Return what a user's function made as an array, which lies where the buffer does that it is for.
+
+    Raises
+    ------
+    DeviceError
+        An array of the host, where the function was given arrays of a device: it would be copied at every call.
+    """
+    if isinstance(like, np.ndarray):
+        return np.asarray(made)
+    if type(made) is type(like):
+        return made
+    if np.ndim(made) == 0:
+        return like.dtype.type(made)
+    raise DeviceError(
+        f"{what} gives an array of the host, but is given arrays of a device",
+        "compute with their own functions and operators, or use device='cpu'",
+    )

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, fields, is_dataclass
 from math import prod
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
 from jacchain.algebra.rule import Operand
+from jacchain.execution.backend import CPU, backend_of
 from jacchain.execution.operation import VALUE, CurvatureFacts, LocalFacts, OperationFacts, Shape
 from jacchain.execution.source import Bent, Borrowed, Computed, Curved, MatrixFree, SourceCurvature
 from jacchain.model.array_protocol import Overloaded, apply
 from jacchain.model.layer import Layer, converted
+
+L = TypeVar("L", bound=Layer)
 
 READS: Final = {"": (), "x": (0,), "y": (VALUE,), "xy": (0, VALUE)}
 
@@ -69,7 +72,7 @@ class LayerOperation:
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, scratch: Array, /) -> Calls:
         """Return the calls of the layer, after those that refresh converted parameters."""
-        layer, refreshed = converted(self.layer, y.dtype)
+        layer, refreshed = _converted(self.layer, y)
         x, copied, rest = _contiguous(kernels, xs[0], scratch)
         return (*refreshed, *copied, *layer.value_calls(kernels, x, y, rest))
 
@@ -81,7 +84,7 @@ class LayerOperation:
         """Return the calls that write the layer's local Jacobian; its own arrays are copied."""
         if not out.arrays:
             return ()
-        layer, refreshed = converted(self.layer, out.arrays[0].dtype)
+        layer, refreshed = _converted(self.layer, out.arrays[0])
         facts = self.layer.facts(self.shape)
         if facts.borrowed and isinstance(layer, Borrowed):
             pairs = zip(out.arrays, layer.borrowed_arrays(facts.inputs), strict=True)
@@ -93,7 +96,7 @@ class LayerOperation:
 
     def tangent_calls(self, kernels: Kernels, _k: int, xs: Arrays, v: Array, out: Array, /) -> Calls:
         """Return the calls of the layer's own tangents."""
-        layer, refreshed = converted(self.layer, out.dtype)
+        layer, refreshed = _converted(self.layer, out)
         if not isinstance(layer, MatrixFree):
             raise AssertionError(f"{self.name} has no tangents of its own")
         x, copied = _held(kernels, xs[0])
@@ -101,7 +104,7 @@ class LayerOperation:
 
     def adjoint_calls(self, kernels: Kernels, _k: int, xs: Arrays, u: Array, out: Array, /) -> Calls:
         """Return the calls of the layer's own adjoints."""
-        layer, refreshed = converted(self.layer, out.dtype)
+        layer, refreshed = _converted(self.layer, out)
         if not isinstance(layer, MatrixFree):
             raise AssertionError(f"{self.name} has no adjoints of its own")
         x, copied = _held(kernels, xs[0])
@@ -113,7 +116,7 @@ class LayerOperation:
         """Return the calls that write the layer's u·∂²f."""
         if not out.arrays:
             return ()
-        layer, refreshed = converted(self.layer, u.dtype)
+        layer, refreshed = _converted(self.layer, u)
         assert isinstance(layer, Curved), f"{self.name} has no curvature to compute"
         x, copied, rest = _contiguous(kernels, xs[0], scratch)
         return (*refreshed, *copied, *layer.curvature_calls(kernels, x, y, u, out, rest))
@@ -126,7 +129,7 @@ class LayerOperation:
         self, kernels: Kernels, _pair: tuple[int, int], xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
     ) -> Calls:
         """Return the calls that write the layer's (u·∂²f) v without the matrix."""
-        layer, refreshed = converted(self.layer, u.dtype)
+        layer, refreshed = _converted(self.layer, u)
         assert isinstance(layer, Bent), f"{self.name} does not apply its curvature without forming it"
         x, copied = _held(kernels, xs[0])
         return (*refreshed, *copied, *layer.bend_calls(kernels, x, y, u, v, out))
@@ -153,6 +156,11 @@ def applied(layer: Layer, x: Any, /) -> Any:
     if isinstance(x, Overloaded):
         return apply(LayerOperation(layer, x.shape), x)
     return layer.value(x)
+
+
+def _converted(layer: L, like: Array) -> tuple[L, Calls]:
+    """Return the layer with parameters of an array's dtype and device, and the calls that refresh them."""
+    return converted(layer, like.dtype, backend_of(like) or CPU)
 
 
 def _contiguous(kernels: Kernels, x: Array, scratch: Array) -> tuple[Array, Calls, Array]:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from jacchain.algebra.kernels import Array, Arrays, run
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
+from jacchain.execution.backend import kernels_of
 from jacchain.execution.operation import CurvatureFacts, CurvedOperation
 
 
@@ -30,6 +28,7 @@ def local_curvature(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from jacchain.model.primitives.unary import Unary
     >>> x, square = np.array([1.0, 3.0]), Unary("square")
     >>> (facts,) = square.facts((x.shape,)).curvatures
@@ -40,7 +39,9 @@ def local_curvature(
     if facts.view:
         views = zip(operation.curvature_views(pair, u), shapes, strict=True)
         return Matrix(facts.structure, tuple(view.reshape(shape) for view, shape in views))
-    out = Operand(facts.structure, tuple(np.empty(shape, u.dtype) for shape in shapes))
+    kernels = kernels_of(u)
+    empty = kernels.xp.empty
+    out = Operand(facts.structure, tuple(empty(shape, u.dtype) for shape in shapes))
     read: tuple[Any, ...] = tuple(x if k in facts.reads else None for k, x in enumerate(xs))
-    run(operation.curvature_calls(NUMPY, pair, read, y, u, out, np.empty(facts.scratch, u.dtype)))
+    run(operation.curvature_calls(kernels, pair, read, y, u, out, empty(facts.scratch, u.dtype)))
     return Matrix(*out)

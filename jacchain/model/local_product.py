@@ -15,6 +15,7 @@ from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Diagonal, Kronecker, Sparse, Structure, array_shapes, sparse
 from jacchain.errors import OptionError
+from jacchain.execution.backend import kernels_of
 from jacchain.execution.operation import (
     VALUE,
     CurvedOperation,
@@ -215,10 +216,10 @@ class LocalProduct:
         pair = self.position, j
         if self.is_adjoint:
             return curvature_at(self.operation, pair, xs, w.reshape(-1))
-        size = prod(self._facts().output)
-        units, along = np.eye(size, dtype=w.dtype), w.reshape(-1, 1)
+        size, xp = prod(self._facts().output), kernels_of(w).xp
+        units, along = xp.eye(size, dtype=w.dtype), w.reshape(-1, 1)
         rows = [curvature_at(self.operation, pair, xs, unit).rmatmat(along)[:, 0] for unit in units]
-        return dense(np.stack(rows))
+        return dense(xp.stack(rows))
 
 
 _COLUMNS: Final = 64
@@ -255,7 +256,7 @@ def _moved(kernels: Kernels, structure: Structure, array: Array, target: Array, 
     if not is_turned or isinstance(structure, Diagonal):
         return kernels.copyto, (target, array)
     if isinstance(structure, Sparse):
-        return kernels.take, (array, kernels.xp.asarray(transposed(structure).order), target)
+        return kernels.take, (array, kernels.index(transposed(structure).order), target)
     return kernels.copyto, (target, array.swapaxes(-1, -2))
 
 
@@ -283,6 +284,6 @@ def curvature_at(operation: Operation, pair: tuple[int, int], xs: Arrays, u: Arr
     facts = next((one for one in stated if (one.first, one.second) == (first, second)), None)
     if facts is None or not isinstance(operation, CurvedOperation):
         rows, columns = (xs[k].size for k in pair)
-        return Matrix(sparse(rows, columns, np.zeros(rows + 1, int), []), (np.zeros(0, u.dtype),))
+        return Matrix(sparse(rows, columns, np.zeros(rows + 1, int), []), (kernels_of(u).xp.zeros(0, u.dtype),))
     found = local_curvature(operation, facts, xs, evaluated(operation, xs) if VALUE in facts.reads else None, u)
     return found if pair == (first, second) else found.T

@@ -106,16 +106,18 @@ class MeanSquaredError(Layer):
         )
 
     def local_calls(self, kernels: Kernels, x: Array, _y: Array, out: Operand, _scratch: Array, /) -> Calls:
-        """Return the calls for 2 (S - T) / size."""
+        """Return the calls for 2 (S - T) / size; axes of x before the target's count points."""
         xp, gap = kernels.xp, out.arrays[0].reshape(x.shape)
-        return ((xp.subtract, (x, self.target, gap)), (xp.multiply, (gap, constant(kernels, 2 / x.size, x), gap)))
+        twice = constant(kernels, 2 / self.target.size, x)
+        return ((xp.subtract, (x, self.target, gap)), (xp.multiply, (gap, twice, gap)))
 
     def curvature_calls(
         self, kernels: Kernels, _x: Array, _y: Array, u: Array, out: Operand, _scratch: Array, /
     ) -> Calls:
         """Return the call for 2u / size in every place of the diagonal."""
         (diagonal,) = out.arrays
-        return ((kernels.xp.multiply, (u, constant(kernels, 2 / diagonal.size, u), diagonal)),)
+        each = kernels.xp.broadcast_to(u, diagonal.shape)  # CuPy lets no result be larger than what it is made of
+        return ((kernels.xp.multiply, (each, constant(kernels, 2 / diagonal.size, u), diagonal)),)
 
 
 @final
@@ -183,7 +185,7 @@ class CrossEntropy(Layer):
         )
 
     def local_calls(self, kernels: Kernels, x: Array, _y: Array, out: Operand, scratch: Array, /) -> Calls:
-        """Return the calls for - T / P, or for softmax(x) ΣT - T, each averaged."""
+        """Return the calls for - T / P, or for softmax(x) ΣT - T, averaged; axes before the target's count points."""
         xp, t, gap = kernels.xp, self.target, out.arrays[0].reshape(x.shape)
         if not self.logits:
             return (
@@ -191,11 +193,12 @@ class CrossEntropy(Layer):
                 (xp.divide, (t, gap, gap)),
                 (xp.multiply, (gap, constant(kernels, -1 / self._count, x), gap)),
             )
-        top, total = self._groups(scratch)
+        axis = self.axis if self.axis < 0 else self.axis - t.ndim  # counted from the end
+        top, total = self._groups(scratch, x.shape[: x.ndim - t.ndim])
         return (
-            *_shifted_exponentials(kernels, x, self.axis, gap, top, total),
+            *_shifted_exponentials(kernels, x, axis, gap, top, total),
             (xp.divide, (gap, total, gap)),
-            (xp.sum, (t, self.axis, None, total, True)),
+            (xp.sum, (xp.broadcast_to(t, x.shape), axis, None, total, True)),
             (xp.multiply, (gap, total, gap)),
             (xp.subtract, (gap, t, gap)),
             (xp.multiply, (gap, constant(kernels, 1 / self._count, x), gap)),
@@ -258,11 +261,12 @@ class CrossEntropy(Layer):
         xp = kernels.xp
         return ((xp.equal, (self.target, constant(kernels, 0, x), out)), (xp.add, (out, x, out)))
 
-    def _groups(self, scratch: Array) -> tuple[Array, Array]:
-        """Return two pieces of workspace with one number for each distribution."""
-        shape = list(self.target.shape)
-        shape[self.axis] = 1
-        return scratch[: self._count].reshape(shape), scratch[self._count : 2 * self._count].reshape(shape)
+    def _groups(self, scratch: Array, points: Shape = ()) -> tuple[Array, Array]:
+        """Return two pieces of workspace with one number for each distribution, at each of some points."""
+        shape = [*points, *self.target.shape]
+        shape[self.axis if self.axis < 0 else self.axis + len(points)] = 1
+        count = prod(shape)
+        return scratch[:count].reshape(shape), scratch[count : 2 * count].reshape(shape)
 
 
 def _shifted_exponentials(kernels: Kernels, x: Array, axis: int, out: Array, top: Array, total: Array) -> Calls:

@@ -1,14 +1,14 @@
 """What every primitive states: its value, and a structured local Jacobian for each of its inputs."""
 
 from abc import ABC, abstractmethod
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jacchain.algebra.homes import kernels_for
 from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels, run
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.errors import SizeError
@@ -69,34 +69,32 @@ class Primitive(ABC):
     @final
     def value(self, *xs: ArrayLike) -> Array:
         """Return the value at floating-point arrays."""
-        arrays = tuple(np.asarray(x) for x in xs)
+        kernels, arrays, dtype = _placed(xs)
         facts = self.facts(tuple(x.shape for x in arrays))
-        dtype = np.result_type(*arrays)
-        y, scratch = np.empty(facts.output, dtype), np.empty(facts.scratch, dtype)
-        run(self.value_calls(NUMPY, arrays, y, scratch))
+        y, scratch = kernels.xp.empty(facts.output, dtype), kernels.xp.empty(facts.scratch, dtype)
+        run(self.value_calls(kernels, arrays, y, scratch))
         return y
 
     @final
     def local(self, k: int, /, *xs: ArrayLike) -> Matrix | None:
         """Return the local Jacobian with respect to input k, or None where it is zero everywhere."""
-        arrays = tuple(np.asarray(x) for x in xs)
+        kernels, arrays, dtype = _placed(xs)
         facts = self.facts(tuple(x.shape for x in arrays)).locals[k]
         if facts is None:
             return None
-        dtype, structure = np.result_type(*arrays), facts.link.local
-        out = Operand(structure, tuple(np.empty(shape, dtype) for shape in array_shapes(structure)))
+        structure, empty = facts.link.local, kernels.xp.empty
+        out = Operand(structure, tuple(empty(shape, dtype) for shape in array_shapes(structure)))
         if out.arrays:
             given = tuple(x if i in facts.reads else None for i, x in enumerate(arrays))
             y = self.value(*arrays) if VALUE in facts.reads else None
-            run(self.local_calls(NUMPY, k, given, y, out, np.empty(facts.scratch, dtype)))
+            run(self.local_calls(kernels, k, given, y, out, empty(facts.scratch, dtype)))
         return Matrix(structure, out.arrays)
 
     @final
     def curvature(self, pair: tuple[int, int], u: ArrayLike, /, *xs: ArrayLike) -> Matrix | None:
         """Return u·∂²f with respect to a pair of inputs, the first not after the second; None where it is zero."""
-        arrays = tuple(np.asarray(x) for x in xs)
-        dtype = np.result_type(*arrays)
-        adjoint = np.ascontiguousarray(u, dtype).reshape(-1)
+        kernels, arrays, dtype = _placed(xs)
+        adjoint = kernels.xp.ascontiguousarray(u, dtype).reshape(-1)
         stated = self.facts(tuple(x.shape for x in arrays)).curvatures
         assert stated is not None, f"{self.name} states no curvature"
         facts = next((one for one in stated if (one.first, one.second) == pair), None)
@@ -104,6 +102,13 @@ class Primitive(ABC):
             return None
         y = self.value(*arrays) if VALUE in facts.reads else None
         return local_curvature(self, facts, arrays, y, adjoint)
+
+
+def _placed(xs: tuple[ArrayLike, ...]) -> tuple[Kernels, Arrays, "np.dtype[Any]"]:
+    """Return arrays, the kernels of where they lie, and the dtype of what is made of them."""
+    kernels = kernels_for(xs)
+    arrays = tuple(map(kernels.xp.asarray, xs))
+    return kernels, arrays, np.result_type(*(x.dtype for x in arrays))
 
 
 def sole(name: str, shapes: tuple[Shape, ...], /) -> Shape:

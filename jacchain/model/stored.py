@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array
+from jacchain.algebra.kernels import Array, Kernels
 from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.pattern import transposed
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Diagonal, Sparse, Structure, array_shapes
 from jacchain.errors import SizeError
 from jacchain.execution.source import Shape
-from jacchain.model.layer import store
+from jacchain.model.layer import as_made, store
 
 Product = Callable[[Array, Array], Any]
 """(x, v) ↦ a product with v at x."""
@@ -33,7 +33,7 @@ def store_products(
 
 def store_product(out: Array, apply: Product, x: Array, seed: Array, taken: Shape, given: Shape, what: str, /) -> None:
     """Write one product, or several at once, of which seed and result have stated shapes."""
-    made = np.asarray(apply(x, seed.reshape(taken)))
+    made = as_made(apply(x, seed.reshape(taken)), out, what)
     if made.shape != given:
         raise SizeError(f"the {what} gives shape {made.shape}, not {given}", "correct the function")
     store(out, made.reshape(out.shape), what)
@@ -43,7 +43,7 @@ def store_matrix(out: Operand, made: Any, shapes: tuple[Shape, Shape], what: str
     """Write a matrix given as a `Matrix`, as its arrays, or as an array of the output's and the input's shape."""
     outputs, inputs = shapes
     for target, array in zip(out.arrays, _arrays(made, out.structure, what), strict=True):
-        found = np.asarray(array)
+        found = as_made(array, target, what)
         match out.structure:  # a shape that follows the input's and output's own is as good
             case Dense() if found.shape == outputs + inputs:
                 found = found.reshape(target.shape)
@@ -59,18 +59,25 @@ def store_jacobian(
     store_matrix(out, jacobian(x), shapes, what)
 
 
-def store_hessian(out: Operand, hessian: Product, x: Array, u: Array, work: Operand, what: str, /) -> None:
+def store_hessian(
+    out: Operand, hessian: Product, x: Array, u: Array, work: Operand, order: Array | None, what: str, /
+) -> None:
     """Write u·∂²f, of which `work` takes the numbers as they come."""
     store_matrix(work, hessian(x, u), (x.shape, x.shape), what)
-    store_symmetric(out, work)
+    store_symmetric(out, work, order)
 
 
-def store_symmetric(out: Operand, made: Operand, /) -> None:
-    """Write (H + Hᵀ)/2, so that rounding leaves no asymmetry."""
+def mirrored_order(kernels: Kernels, structure: Structure, /) -> Array | None:
+    """Return the order in which to gather the numbers of the transpose, of a sparse matrix."""
+    return kernels.index(transposed(structure).order) if isinstance(structure, Sparse) else None
+
+
+def store_symmetric(out: Operand, made: Operand, order: Array | None = None, /) -> None:
+    """Write (H + Hᵀ)/2, so that rounding leaves no asymmetry; a sparse one needs its `mirrored_order`."""
     for target, array in zip(out.arrays, made.arrays, strict=True):
         match out.structure:
             case Sparse():
-                np.add(array, array[transposed(out.structure).order], out=target)
+                np.add(array, array[order], out=target)
             case Diagonal():
                 np.add(array, array, out=target)
             case _:

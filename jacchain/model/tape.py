@@ -12,7 +12,7 @@ from jacchain.execution.operation import Operation, Shape
 from jacchain.model.array_protocol import Asked, Overloaded
 from jacchain.model.entry import Entry
 from jacchain.model.expression import evaluated
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_host_point
 from jacchain.model.level import Level, fresh_level
 from jacchain.model.live import Live, live_numbers
 from jacchain.model.local_jacobian import local_jacobian
@@ -168,7 +168,7 @@ class Tape:
         if isinstance(value, Overloaded):
             return self._added(Entry(None, (), self._lower(value), name=name))
         plain = as_float(value, name or "a variable") if isinstance(value, int) else value
-        array = np.array(as_point(plain, name or "a variable"), self.dtype)
+        array = np.array(as_host_point(plain, name or "a variable", "tapes work"), self.dtype)
         return self._added(Entry(None, (), array, name=name))
 
     def call(self, function: Callable[..., Any], /, *arguments: Any) -> Any:

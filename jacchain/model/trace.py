@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jacchain.errors import DtypeError, JacchainError, TraceError
 from jacchain.execution.operation import Operation, Shape
-from jacchain.model.array_protocol import Asked, Overloaded
+from jacchain.model.array_protocol import Asked, Overloaded, on_host
 from jacchain.model.expression import Expression
 from jacchain.model.expression_builder import ExpressionBuilder, Signature
 from jacchain.model.layer import as_point
@@ -237,7 +237,7 @@ def real(numbers: Any, what: str, /) -> NDArray[Any]:
     """Return an array of real numbers, or raise an error that says what to do."""
     if isinstance(numbers, np.matrix | np.ma.MaskedArray):
         raise TraceError(f"{what} is a {type(numbers).__name__}", "give an array: numpy.asarray(x) or x.filled(0.0)")
-    array = np.asarray(numbers)
+    array = np.asarray(on_host(numbers))
     match array.dtype.kind:
         case "f" | "i" | "u" | "b":
             return array

@@ -14,8 +14,8 @@ from jacchain.execution.lower import Wanted
 from jacchain.execution.program import Program
 from jacchain.execution.results import results
 from jacchain.execution.run import Counted, Executable
-from jacchain.execution.source import Facts, MatrixFree
-from jacchain.model.layer import Layer, as_point
+from jacchain.execution.source import Facts, MatrixFree, Source
+from jacchain.model.layer import Layer, as_host_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.factored import Factor, FactoredPlan, plan_factored
@@ -43,7 +43,7 @@ class Formed(NamedTuple):
 class Kept(NamedTuple):
     """A factor that is a layer at a point, applied by its jvp and vjp."""
 
-    source: Layer
+    source: Source
     facts: Facts
     x: Array
     planned: Factor
@@ -196,7 +196,7 @@ class Factorization:
         DtypeError, SizeError, NonFiniteError
             As a Jacobian does.
         """
-        point = as_point(x)
+        point = as_host_point(x, "x", "factored Jacobians are made")
         plan, layers, execute = self._ready.at(point, self._compiled)
         flat = execute(point, check=self.check)
         operands = iter(results(execute, flat))
@@ -216,15 +216,15 @@ class Factorization:
 
     def plan(self, x: ArrayLike, /) -> FactoredPlan:
         """Return the plan for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).plan
+        return self._ready.at(as_host_point(x, "x", "factored Jacobians are made"), self._compiled).plan
 
     def program(self, x: ArrayLike, /) -> Program:
         """Return the program that forms the factors, for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).run.program
+        return self._ready.at(as_host_point(x, "x", "factored Jacobians are made"), self._compiled).run.program
 
     def count(self, x: ArrayLike, /) -> Counted:
         """Form the factors at x once and return the multiplications and bytes that it really took."""
-        point = as_point(x)
+        point = as_host_point(x, "x", "factored Jacobians are made")
         return self._ready.at(point, self._compiled).run.count(point)
 
     def release(self) -> None:

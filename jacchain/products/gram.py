@@ -19,7 +19,7 @@ from jacchain.execution.lower import Wanted
 from jacchain.execution.program import Program
 from jacchain.execution.results import results
 from jacchain.execution.run import Counted, Executable
-from jacchain.model.layer import Layer, as_point
+from jacchain.model.layer import Layer, as_host_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.gram import GramPlan, plan_gram, symmetric_numbers
@@ -73,7 +73,7 @@ class GaussNewton:
         DtypeError, SizeError, NonFiniteError
             As a Jacobian does.
         """
-        point = as_point(x)
+        point = as_host_point(x, "x", "Gram matrices are made")
         plan, execute, idle = self._ready.at(point, self._compiled)
         shape = point.shape + point.shape
         if out is not None:
@@ -96,15 +96,15 @@ class GaussNewton:
 
     def plan(self, x: ArrayLike, /) -> GramPlan:
         """Return the plan for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).plan
+        return self._ready.at(as_host_point(x, "x", "Gram matrices are made"), self._compiled).plan
 
     def program(self, x: ArrayLike, /) -> Program:
         """Return the program that forms the factors, for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).run.program
+        return self._ready.at(as_host_point(x, "x", "Gram matrices are made"), self._compiled).run.program
 
     def count(self, x: ArrayLike, /) -> Counted:
         """Run once at x and return the multiplications and bytes that it really took."""
-        point = as_point(x)
+        point = as_host_point(x, "x", "Gram matrices are made")
         plan, execute, _ = self._ready.at(point, self._compiled)
         formed = execute.count(point)
         counting = CountingKernels(NUMPY)  # of the symmetric products

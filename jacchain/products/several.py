@@ -13,7 +13,7 @@ from jacchain.execution.program import Program
 from jacchain.execution.results import results
 from jacchain.execution.run import Counted, Executable
 from jacchain.execution.source import Shape
-from jacchain.model.layer import Layer, as_point
+from jacchain.model.layer import Layer, as_host_point
 from jacchain.model.sequential import Sequential
 from jacchain.planning.limits import as_limit
 from jacchain.planning.several.requests import Requests
@@ -59,7 +59,7 @@ class Jacobians:
         DtypeError, SizeError, NonFiniteError
             As a Jacobian does.
         """
-        point = as_point(x)
+        point = as_host_point(x, "x", "several Jacobians are made")
         ready = self._ready.at(point, self._compiled)
         flat = ready.run(point, check=self.check)
         found: list[Array] = []
@@ -74,15 +74,15 @@ class Jacobians:
 
     def plan(self, x: ArrayLike, /) -> SeveralPlan:
         """Return the plan for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).plan
+        return self._ready.at(as_host_point(x, "x", "several Jacobians are made"), self._compiled).plan
 
     def program(self, x: ArrayLike, /) -> Program:
         """Return the program for points of x's shape and dtype."""
-        return self._ready.at(as_point(x), self._compiled).run.program
+        return self._ready.at(as_host_point(x, "x", "several Jacobians are made"), self._compiled).run.program
 
     def count(self, x: ArrayLike, /) -> Counted:
         """Run once at x and return the multiplications and bytes that it really took."""
-        point = as_point(x)
+        point = as_host_point(x, "x", "several Jacobians are made")
         return self._ready.at(point, self._compiled).run.count(point)
 
     def release(self) -> None:

@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from strategies import dense_twin, seeds, sizes_for, structure_pairs, structures, twin_of
 
-from jacchain.algebra import dense as dense_rules
 from jacchain.algebra import matrix as mx
 from jacchain.algebra.expand import expand_calls, expand_cost
 from jacchain.algebra.kernels import run
 from jacchain.algebra.matrix import Matrix
-from jacchain.algebra.numpy_kernels import NUMPY
+from jacchain.algebra.numpy_kernels import NUMPY, NumpyKernels
 from jacchain.algebra.pattern import transpose
 from jacchain.algebra.product import PRODUCTS, multiply_calls, product
 from jacchain.algebra.rule import Operand
@@ -159,7 +158,7 @@ def test_sparse_products_in_panels_are_the_same(data, seed):
     twin, rng = twin_of(sparse_structure, seed), np.random.default_rng(seed)
     x, y = rng.normal(size=(sparse_structure.columns, 5)), rng.normal(size=(5, sparse_structure.rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense_rules, "PANEL", 7)
+        patch.setattr(NumpyKernels, "panel", 7)
         assert_allclose((twin.matrix @ mx.dense(x)).todense(), twin.dense @ x, atol=1e-12)
         assert_allclose((mx.dense(y) @ twin.matrix).todense(), y @ twin.dense, atol=1e-12)
 

@@ -86,6 +86,43 @@ def network_jacobian(x: Array, weights: Sequence[Array]) -> list[Contender]:
     ]
 
 
+def network_jacobians(x: Array, weights: Sequence[Array]) -> list[Contender]:
+    """Return the Jacobians of a network at many points, by forward and by reverse mode."""
+    jax = _jax()
+    if jax is None:
+        return []
+
+    def network(x: Any, *weights: Any) -> Any:
+        for weight in weights:
+            x = jax.numpy.tanh(weight @ x)
+        return x
+
+    axes = (0, *(None for _ in weights))
+    found = []
+    for mode in ("jacfwd", "jacrev"):
+        derivative = jax.vmap(getattr(jax, mode)(network), in_axes=axes)
+        found.append(_compiled(jax, f"jax.jit(vmap({mode}))", derivative, x, *weights))
+    return found
+
+
+def loss_gradients(x: Array, w1: Array, w2: Array, t: Array) -> list[Contender]:
+    """Return the gradients of the squared error of a network of two layers in its input, at many points."""
+    jax = _jax()
+    if jax is None:
+        return []
+
+    def loss(x: Any, w1: Any, w2: Any, t: Any) -> Any:
+        return ((w2 @ jax.numpy.tanh(w1 @ x) - t) ** 2).mean()
+
+    derivative = jax.vmap(jax.grad(loss), in_axes=(0, None, None, None))
+    placed = [jax.device_put(array) for array in (w1, w2, t)]
+    compiled = jax.jit(derivative)
+    return [
+        _compiled(jax, "jax.jit(vmap(grad))", derivative, x, w1, w2, t),
+        Contender("jax.jit(vmap(grad)), NumPy in and out", "other", lambda: np.asarray(compiled(x, *placed)), "jax"),
+    ]
+
+
 def chain_product(matrices: Sequence[Array], steps: Sequence[tuple[int, int]]) -> list[Contender]:
     """Return the products of a chain in a given order: each step multiplies two earlier results."""
     jax = _jax()
@@ -123,6 +160,17 @@ def points_jacobian(function: Callable[..., Any], x: Array) -> list[Contender]:
         call = partial(_as_numpy, compiled, x)
         found.append(Contender(f"{name}, NumPy in and out", "other", call, "jax"))
     return found
+
+
+def many_points(mode: str, function: Callable[..., Any], x: Array) -> list[Contender]:
+    """Return a transformation of a function that takes a module of array functions, at many points."""
+    jax = _jax()
+    if jax is None:
+        return []
+    derivative = jax.vmap(getattr(jax, mode)(partial(function, xp=jax.numpy)))
+    name, compiled = f"jax.jit(vmap({mode}))", jax.jit(derivative)
+    with_numpy = Contender(f"{name}, NumPy in and out", "other", partial(_as_numpy, compiled, x), "jax")
+    return [_compiled(jax, name, derivative, x), with_numpy]
 
 
 def _as_numpy(compiled: Any, x: Array) -> Array:

@@ -13,8 +13,17 @@ NAMES = (
     "wine-hessian",
     "autoencoder-784",
     "autoencoder-2048",
+    "batch-autoencoder",
+    "batch-wine",
+    "batch-function-loss",
+    "batch-function-hessian",
     "chain-multiply",
     "chain-plan",
+    "chain-calibrated",
+    "autoencoder-784-calibrated",
+    "autoencoder-2048-calibrated",
+    "seconds",
+    "predicted",
     "plan-dense",
     "plan-structured",
     "schedule-published",
@@ -25,6 +34,10 @@ NAMES = (
     "trace",
     "blocks-all",
     "blocks-two",
+    "lorenz96",
+    "burgers",
+    "card-float32",
+    "card-float64",
     "process",
     "arm-point",
     "roe-point",
@@ -67,7 +80,7 @@ def parse(arguments: Sequence[str], /) -> Options:
     """Parse the command line; exits with a message where it is wrong."""
     parser = ArgumentParser(
         prog="run.py",
-        description="Measure jacchain against hand-written NumPy, jax, torch and CasADi; nothing here can fail a test.",
+        description="Measure jacchain against hand-written NumPy and other libraries; nothing here can fail a test.",
         epilog=EXAMPLES + "\n  ".join(NAMES),
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -76,7 +89,7 @@ def parse(arguments: Sequence[str], /) -> Options:
     add("--makes", type=int, default=3, metavar="N", help="times each row is made anew, buffers and all (default 3)")
     add("--threads", type=int, metavar="N", help="threads of BLAS, jax and torch (default: as the libraries choose)")
     add("--only", action="append", metavar="NAME", help="rows whose name begins so; may be repeated")
-    add("--no-peers", action="store_true", help="leave jax, torch and CasADi out")
+    add("--no-peers", action="store_true", help="leave jax, torch, numba and CasADi out")
     add("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     add("--plot", type=Path, metavar="FILE", help="also plot the growth of planning (needs matplotlib)")
     add("--published", type=Path, metavar="FILE", help="published chains with their optimal makespans")

@@ -6,16 +6,23 @@ from functools import partial
 
 from benchmarks import (
     autoencoder,
+    batch_functions,
+    batches,
+    calibrated,
+    card,
     chain,
     graphs,
     lagrangian,
     lagrangian_growth,
     lagrangian_solving,
     planning,
+    predictions,
     process,
     scalar_code,
     schedules,
+    seconds,
     sequence_space,
+    simulations,
     tracing,
     wine,
     wine_hessian,
@@ -25,7 +32,7 @@ from benchmarks.document import to_json
 from benchmarks.growth import plot
 from benchmarks.machine import load, machine
 from benchmarks.options import Options
-from benchmarks.row import Measured, Row, measure
+from benchmarks.row import Measured, Row, Skipped, measure
 from benchmarks.table import details, summary
 
 ROWS: Mapping[str, Callable[..., Row]] = {
@@ -36,8 +43,17 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "wine-hessian": wine_hessian.row,
     "autoencoder-784": partial(autoencoder.row, (784, 256, 32, 256, 784), 6),
     "autoencoder-2048": partial(autoencoder.row, (2048, 512, 16, 512, 2048), 12),
+    "batch-autoencoder": batches.autoencoder_row,
+    "batch-wine": batches.wine_row,
+    "batch-function-loss": batch_functions.loss_row,
+    "batch-function-hessian": batch_functions.hessian_row,
     "chain-multiply": chain.multiply_row,
     "chain-plan": chain.plan_row,
+    "seconds": seconds.row,
+    "predicted": predictions.row,
+    "chain-calibrated": calibrated.chain_row,
+    "autoencoder-784-calibrated": partial(calibrated.autoencoder_row, (784, 256, 32, 256, 784)),
+    "autoencoder-2048-calibrated": partial(calibrated.autoencoder_row, (2048, 512, 16, 512, 2048)),
     "plan-dense": planning.dense_row,
     "plan-structured": planning.structured_row,
     "plan-matrix-free": planning.matrix_free_row,
@@ -46,6 +62,10 @@ ROWS: Mapping[str, Callable[..., Row]] = {
     "trace": tracing.row,
     "blocks-all": partial(sequence_space.row, "all"),
     "blocks-two": partial(sequence_space.row, "two"),
+    "lorenz96": simulations.lorenz96_row,
+    "burgers": simulations.burgers_row,
+    "card-float32": partial(card.row, "float32"),
+    "card-float64": partial(card.row, "float64"),
     "process": process.row,
     "arm-point": partial(scalar_code.point_row, "arm"),
     "roe-point": partial(scalar_code.point_row, "roe"),
@@ -75,7 +95,11 @@ def print_report(options: Options, /) -> None:
     }
     rows: list[Measured] = []
     for name in options.names:
-        rows.append(measure(partial(makers[name], peers=options.peers), options.seconds, options.makes))
+        try:
+            rows.append(measure(partial(makers[name], peers=options.peers), options.seconds, options.makes))
+        except Skipped as reason:
+            print(f"{name}: NOT MEASURED: {reason}", end="\n\n", flush=True)
+            continue
         print(details(rows[-1]), end="\n\n", flush=True)
     print(summary(rows))
     print(f"\nload at the end: {load()}")

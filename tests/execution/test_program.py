@@ -8,7 +8,7 @@ from networks import compositions, structured_compositions
 import jacchain as jc
 from jacchain.execution.program import VerificationError, verify
 from jacchain.layers import LeftMultiply, MeanSquaredError, RightMultiply, Softmax, Tanh
-from jacchain.planning.planner import PLANNERS
+from jacchain.planning.planners import PLANNERS
 
 
 def wine():

@@ -54,6 +54,7 @@ def test_results_are_the_caller_s_own(size):
         assert_array_equal(view, k[1:3])
 
 
+@pytest.mark.host(reason="looks at addresses")
 def test_a_large_result_that_nobody_holds_is_used_again():
     j = jc.jacobian(network(300, 4, 300))
     x = np.ones(300)
@@ -78,6 +79,7 @@ def test_a_result_may_go_into_the_caller_s_array(size):
         j(x, out=np.empty(3, np.float32))
 
 
+@pytest.mark.host(reason="measures the memory of the host")
 def test_the_steady_state_allocates_nothing():
     f = network(400, 100, 20, 100, 400)
     j, x, out = jc.jacobian(f), np.ones(400), np.empty((400, 400))
@@ -186,6 +188,7 @@ def test_copies_of_a_jacobian_compute_anew():
     assert_array_equal(jc.jacobian(copy.deepcopy(f))(a), wanted)
 
 
+@pytest.mark.host(reason="arrays of a device can always be written")
 def test_functions_of_users_cannot_write_into_what_they_are_given():
     def spoil(x, *_):
         x *= 2

@@ -8,21 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import structured_compositions
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import anywhere
 
 import jacchain as jc
 from jacchain.errors import CheckError, InfeasibleError, NonFiniteError, OptionError, SizeError
 from jacchain.layers import Bias, Linear, MeanSquaredError, Softmax, Tanh
-from jacchain.planning.planner import PLANNERS
+from jacchain.planning.planners import PLANNERS
 
 TEXTBOOK = [name for name in PLANNERS if name != "exhaustive"]
 
 
 def free(rng, outputs, inputs, *, vectorized=False, modes="both", tape=0):
-    a = rng.standard_normal((outputs, inputs))
+    a = anywhere(rng.standard_normal((outputs, inputs)))
     return jc.Function(
-        lambda x: np.tanh(a @ x),
-        jvp=None if modes == "vjp" else lambda x, v: ((1 - np.tanh(a @ x) ** 2) * (a @ v).T).T,
-        vjp=None if modes == "jvp" else lambda x, u: (u * (1 - np.tanh(a @ x) ** 2)) @ a,
+        lambda x: np.tanh(a(x) @ x),
+        jvp=None if modes == "vjp" else lambda x, v: ((1 - np.tanh(a(x) @ x) ** 2) * (a(x) @ v).T).T,
+        vjp=None if modes == "jvp" else lambda x, u: (u * (1 - np.tanh(a(x) @ x) ** 2)) @ a(x),
         outputs=outputs,
         vectorized=vectorized,
         tape=tape,
@@ -31,9 +32,9 @@ def free(rng, outputs, inputs, *, vectorized=False, modes="both", tape=0):
 
 
 def full(rng, outputs, inputs):
-    a = rng.standard_normal((outputs, inputs))
+    a = anywhere(rng.standard_normal((outputs, inputs)))
     return jc.Function(
-        lambda x: np.tanh(a @ x), jacobian=lambda x: (1 - np.tanh(a @ x) ** 2)[:, None] * a, outputs=outputs
+        lambda x: np.tanh(a(x) @ x), jacobian=lambda x: (1 - np.tanh(a(x) @ x) ** 2)[:, None] * a(x), outputs=outputs
     )
 
 
@@ -100,6 +101,7 @@ def test_a_vectorized_jvp_sees_arrays_of_the_input_s_own_shape():
     assert_array_equal(forward.reshape(6, 6), np.diag(2 * x.reshape(-1)))
 
 
+@pytest.mark.host(reason="measures the memory of the host")
 @pytest.mark.parametrize("share", [1.0, 0.8, 0.6, 0.5, 0.4])
 def test_what_is_allocated_stays_under_the_limit(share):
     rng = np.random.default_rng(2)
@@ -126,6 +128,7 @@ def test_what_is_allocated_stays_under_the_limit(share):
     assert predicted <= 1.25 * peak
 
 
+@pytest.mark.host(reason="what is brought back is not held on the device")
 def test_a_result_larger_than_the_limit_needs_the_caller_s_array(tmp_path):
     rng = np.random.default_rng(3)
     f = jc.Sequential([free(rng, 20, 300), free(rng, 400, 20)])
@@ -200,13 +203,14 @@ def test_a_gradient_keeps_to_a_limit():
 
 
 def test_a_jvp_and_a_vjp_that_disagree_are_caught():
-    a = np.random.default_rng(5).standard_normal((4, 4))
-    f = jc.Function(lambda x: a @ x, jvp=lambda x, v: a @ v, vjp=lambda x, u: a @ u, outputs=4, name="wrong")
+    whole = np.random.default_rng(5).standard_normal((4, 4))
+    a = anywhere(whole)
+    f = jc.Function(lambda x: a(x) @ x, jvp=lambda x, v: a(x) @ v, vjp=lambda x, u: a(x) @ u, outputs=4, name="wrong")
     with pytest.raises(CheckError, match="jvp and vjp of layer 1 \\(wrong\\) disagree") as info:
         jc.jacobian(f, check=True)(np.ones(4))
     assert info.value.exit_code == 4
-    right = jc.Function(lambda x: a @ x, jvp=lambda x, v: a @ v, vjp=lambda x, u: u @ a, outputs=4)
-    assert_allclose(jc.jacobian(right, check=True)(np.ones(4)), a)
+    right = jc.Function(lambda x: a(x) @ x, jvp=lambda x, v: a(x) @ v, vjp=lambda x, u: u @ a(x), outputs=4)
+    assert_allclose(jc.jacobian(right, check=True)(np.ones(4)), whole)
 
 
 def test_a_given_plan_is_run_and_one_for_other_links_refused():
@@ -248,6 +252,7 @@ def test_a_point_that_lies_in_out_is_read_before_it_is_written_over():
     assert_allclose(jc.jacobian(f, chunk_size=7)(point, out=out), wanted, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.host(reason="copies of parameters count on a device")
 @pytest.mark.parametrize("layer", [Tanh(), Bias(np.zeros(100)), Linear(np.ones((70, 100)))])
 def test_a_small_local_jacobian_with_a_large_dense_result_is_sliced(layer):
     x = np.linspace(-1, 1, 100)
@@ -304,6 +309,7 @@ def test_the_peak_of_a_program_has_the_largest_tape_of_its_adjoints():
     assert peaks[1] - peaks[0] == 8000
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 def test_slices_do_what_does_not_depend_on_them_once():
     calls = {"jvp": 0, "whole": 0}
     rng = np.random.default_rng(10)
@@ -332,6 +338,7 @@ def test_slices_do_what_does_not_depend_on_them_once():
     assert calls["whole"] == 1
 
 
+@pytest.mark.host(reason="functions of the user's make arrays of the host")
 def test_counting_and_running_call_functions_at_the_point_in_every_slice():
     seen = []
 

@@ -139,6 +139,7 @@ def test_value_gradient_and_hessian_come_together(name):
     assert_array_equal(found, kept)
 
 
+@pytest.mark.host(reason="numbers one by one are for the host")
 def test_few_numbers_are_worked_out_one_by_one():
     f, shape = FUNCTIONS["product"]
     hess, x = jc.hessian(f), RNG.normal(size=shape)

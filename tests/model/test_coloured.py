@@ -133,6 +133,7 @@ def test_the_cheaper_products_are_taken_where_their_costs_are_stated():
     assert layer.facts((12,)).link.accumulate_cost == 90
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 @given(masks(), seeds, st.sampled_from(["jvp", "vjp", "jvp vjp"]), st.sampled_from([np.float64, np.float32]))
 def test_planned_jacobians_of_patterned_functions_equal_the_dense_ones(mask, seed, modes, dtype):
     rng = np.random.default_rng(seed)
@@ -156,6 +157,7 @@ def test_planned_jacobians_of_patterned_functions_equal_the_dense_ones(mask, see
     assert_allclose(jc.jacobian(lambda x: layer(x) * 2.0)(x), 2 * wanted, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 def test_the_plan_states_the_pattern_and_the_products_and_counts_them():
     layer, products = squares(tridiagonal(12))
     run = jc.jacobian(jc.Sequential([layer]))
@@ -229,6 +231,7 @@ def test_a_curvature_takes_as_many_products_as_there_are_colours(matrix, product
     assert np.array_equal(found.todense(), found.todense().T)
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 def test_an_entry_that_a_pattern_misses_is_found_and_its_row_named():
     matrix = tridiagonal(12).toarray()
     wrong = matrix.copy()
@@ -266,6 +269,7 @@ def test_an_entry_that_a_curvature_pattern_misses_is_found():
         cubes(matrix, wrong)[0].check_pattern(x)
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 def test_second_order_looks_at_patterns_too_where_it_is_asked_to():
     matrix = tridiagonal(9).toarray()
     matrix = matrix + matrix.T
@@ -298,6 +302,7 @@ def test_second_order_looks_at_patterns_too_where_it_is_asked_to():
                 ask(x)
 
 
+@pytest.mark.host(reason="functions of the user's close over arrays of the host")
 @pytest.mark.parametrize("structure", [None, sparse(3, 3, [0, 2, 4, 5], [0, 1, 0, 1, 2])])
 def test_a_hessian_that_is_not_symmetric_is_found_and_its_entry_named(structure):
     def layer(gap):

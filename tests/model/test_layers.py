@@ -207,6 +207,7 @@ def test_layers_that_make_no_sense_are_refused(make, message):
         make()
 
 
+@pytest.mark.host(reason="functions of the user's make arrays of the host")
 @pytest.mark.parametrize(
     ("options", "message"),
     [

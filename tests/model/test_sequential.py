@@ -74,6 +74,7 @@ def test_what_is_no_layer_is_refused(layers, message):
         jc.Sequential(layers)
 
 
+@pytest.mark.host(reason="the functions multiply by matrices of the host")
 def test_functions_without_a_stated_shape_are_called_to_find_it():
     calls = []
 

@@ -15,6 +15,7 @@ from jacchain.algebra.symmetric import half_calls, mirror_entries, scaled_gram_c
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import Backend
 from jacchain.execution.bind import Group, cut, first_touching_result, flat
+from jacchain.execution.fusion import fused
 from jacchain.execution.operation import (
     VALUE,
     Applied,
@@ -79,7 +80,7 @@ class GraphBinding:
         registers = program.registers
         self.values = {k: found for k, found in self.values.items() if registers[k].storage >= 0 or k in rest}
         self.targets = tuple(self.points.items())
-        self.head: Calls = tuple(call for group in self.groups for call in group.calls)
+        self.head = fused(backend.kernels, tuple(call for group in self.groups for call in group.calls))
 
     @property
     def nbytes(self) -> int:
@@ -116,8 +117,7 @@ class GraphBinding:
         """Make what does not depend on the point."""
         xp, structure = self.backend.kernels.xp, self.program.registers[step.result].structure
         if step.op == "constant":
-            numbers = self.nodes[step.source].constant
-            assert numbers is not None
+            numbers = self.backend.place(self.nodes[step.source].constant)
             self.states[step.result] = numbers
             self.values[step.result] = Operand(structure, (numbers.reshape(-1, 1),))
             return
@@ -126,9 +126,9 @@ class GraphBinding:
             return
         out = Operand(structure, tuple(xp.empty(shape, self.dtype) for shape in array_shapes(structure)))
         run(self._calls(self.backend.kernels, step, out, xp.empty(self._scratch_length(step), self.dtype)))
-        if isinstance(structure, Diagonal) and (out.arrays[0] == out.arrays[0][0]).all():
+        if isinstance(structure, Diagonal) and (numbers := self.backend.fetch(out.arrays[0])).min() == numbers.max():
             # a constant multiple of the identity: broadcast, so that NumPy takes it for the number that it is
-            out = Operand(structure, (xp.broadcast_to(out.arrays[0][:1], structure.size),))
+            out = Operand(structure, (xp.broadcast_to(out.arrays[0][:1], (structure.size,)),))
         self.values[step.result] = out
 
     def _local_views(self, step: Instruction) -> Arrays | None:

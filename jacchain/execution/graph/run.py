@@ -16,7 +16,7 @@ from jacchain.execution.count import CountingKernels
 from jacchain.execution.graph.bind import GraphBinding
 from jacchain.execution.operation import Applied
 from jacchain.execution.program import Program
-from jacchain.execution.run import SMALL, Counted, Workspace
+from jacchain.execution.run import Counted, Workspace, is_copied
 
 
 class Result(NamedTuple):
@@ -62,7 +62,8 @@ class GraphExecutable:
         self.dtype = dtype
         self.backend = backend
         self.length = program.result_bytes // program.itemsize
-        self.is_small = program.result_bytes <= SMALL
+        self.is_copied = is_copied(program, backend)
+        self.is_host = backend.device.kind == "cpu"
         self.idle: list[Workspace[GraphBinding]] = []  # made with the first call
         self.results = tuple(self._result(register) for register in program.results)
 
@@ -72,23 +73,42 @@ class GraphExecutable:
         Parameters
         ----------
         arguments : sequence of arrays
-            Of the inputs' shapes; they are converted to the program's dtype.
+            Of the inputs' shapes, of the backend's device or of the host; they are converted to the program's dtype.
         check : bool
             Look for NaN and infinity after every step and name the node.
         """
         workspace = self._taken()
         try:
             binding = workspace.binding
-            for k, point in binding.targets:
-                point[...] = arguments[k]
+            self._fill(binding, arguments)
             if check:
                 return self._checked(binding)
             run(binding.head)
             slot = workspace.slot()
             run(slot.calls)
-            return slot.array.copy() if self.is_small else slot.array.view()
+            return slot.array.copy() if self.is_copied else slot.array.view()
         finally:
             self.idle.append(workspace)
+
+    def into(self, arguments: Sequence[Array], result: Array, /) -> None:
+        """Run with the results left in the caller's contiguous array, to which the last calls are bound anew."""
+        workspace = self._taken()
+        try:
+            self._fill(workspace.binding, arguments)
+            run(workspace.binding.head)
+            for group in workspace.binding.tail(result):
+                run(group.calls)
+        finally:
+            self.idle.append(workspace)
+
+    def _fill(self, binding: GraphBinding, arguments: Sequence[Array]) -> None:
+        """Copy in what a run depends on."""
+        if self.is_host:
+            for k, point in binding.targets:
+                point[...] = arguments[k]
+            return
+        for k, point in binding.targets:
+            self.backend.place(arguments[k], point)
 
     def operands(self, flat: Array, /) -> list[Operand]:
         """Return the results as matrices: views of the flat array, and copies of what is constant."""
@@ -118,8 +138,7 @@ class GraphExecutable:
         counting = CountingKernels(self.backend.kernels)
         binding = self._binding(self.backend.with_kernels(counting, counting))
         result = self._empty()
-        for k, point in binding.targets:
-            point[...] = arguments[k]
+        self._fill(binding, arguments)
         total = 0
         for group in [*binding.groups, *binding.tail(result)]:
             before = counting.multiplications
@@ -150,12 +169,12 @@ class GraphExecutable:
             return Workspace(self._binding(self.backend), (self.length,))
 
     def _checked(self, binding: GraphBinding) -> Array:
-        result = self._empty()
+        result, isfinite = self._empty(), self.backend.kernels.xp.isfinite
         for group in [*binding.groups, *binding.tail(result)]:
             with np.errstate(all="ignore"):  # what it would warn of is found below
                 run(group.calls)
             for array in group.arrays:
-                if not np.isfinite(array).all():
+                if not isfinite(array).all():
                     raise NonFiniteError(f"NaN or infinity in {self._described(group)}", "look at what goes into it")
         return result
 

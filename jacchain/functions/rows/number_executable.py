@@ -75,26 +75,14 @@ def number_executable(program: RowProgram, /) -> NumberExecutable | None:
     """Return a program of single numbers compiled to Python, or None where Python lacks a function that it needs."""
     codes: dict[str, ByInputs] = {}
     for name in program.results:
-        source = python_code(_of_numbers(program, name))  # of one sequence of all inputs
+        source = python_code(of_numbers(program, name))  # of one sequence of all inputs
         if source is None:
             return None
         codes[name] = cast(ByInputs, compiled(_of_arrays(source, program.lengths)))
     return NumberExecutable(program, codes)
 
 
-def _of_arrays(source: str, lengths: Sequence[int]) -> str:
-    """Return the source of a function of one sequence for each input instead of one for all."""
-    head, _, body = source.partition("\n    ")
-    if not sum(lengths):
-        return source
-    names, _, rest = body.partition("\n")
-    left = iter(names.removesuffix(" = point").split(", "))
-    parts = ["".join(f"{next(left).strip(',')}, " for _ in range(length)) for length in lengths]
-    unpacked = ", ".join(f"({part.strip()})" for part in parts)
-    return f"{head}\n    {unpacked}, = point\n{rest}"
-
-
-def _of_numbers(program: RowProgram, name: str) -> ScalarProgram:
+def of_numbers(program: RowProgram, name: str, /) -> ScalarProgram:
     """Return the straight-line program of one result, of all inputs one after the other."""
     starts = [0, *accumulate(program.lengths)]
     written = program.results[name]
@@ -115,6 +103,18 @@ def _of_numbers(program: RowProgram, name: str) -> ScalarProgram:
     for row, to, is_negative in zip(written.rows, written.routes, signs, strict=True):
         numbers[to.start] = writer.step("negative", (made[row],)) if is_negative else made[row]
     return ScalarProgram(tuple(writer.steps), starts[-1], tuple(numbers))
+
+
+def _of_arrays(source: str, lengths: Sequence[int]) -> str:
+    """Return the source of a function of one sequence for each input instead of one for all."""
+    head, _, body = source.partition("\n    ")
+    if not sum(lengths):
+        return source
+    names, _, rest = body.partition("\n")
+    left = iter(names.removesuffix(" = point").split(", "))
+    parts = ["".join(f"{next(left).strip(',')}, " for _ in range(length)) for length in lengths]
+    unpacked = ", ".join(f"({part.strip()})" for part in parts)
+    return f"{head}\n    {unpacked}, = point\n{rest}"
 
 
 def _needed(steps: Sequence[ScalarStep], rows: Sequence[int]) -> list[int]:

@@ -7,6 +7,8 @@ from jacchain.errors import OptionError
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
 from jacchain.functions.options import FunctionOptions
+from jacchain.functions.points.batched_hessian import BatchedHessian
+from jacchain.functions.points.points import PointTraces
 from jacchain.functions.rows.row_program import RowProgram
 from jacchain.functions.second.prepared_hessian import PreparedHessian
 from jacchain.functions.traces import FunctionTraces, refuse_names
@@ -22,12 +24,13 @@ class Hessian:
     arithmetic only.
     """
 
-    __slots__ = ("_traces", "function", "options")
+    __slots__ = ("_many", "_traces", "function", "options")
 
     def __init__(self, function: Callable[..., Any], options: FunctionOptions, /) -> None:
         self.function = function
         self.options = options
-        self._traces = FunctionTraces(function, lambda expression: PreparedHessian(expression, options))
+        self._traces = FunctionTraces(function, lambda expression, home: PreparedHessian(expression, options, home))
+        self._many = PointTraces(function, lambda expression, home: BatchedHessian(expression, options, home))
 
     def __call__(self, *arguments: Any, weights: Any = None, **named: Any) -> Any:
         """Return the second derivatives at some arguments.
@@ -59,6 +62,47 @@ class Hessian:
         refuse_names(named)
         leaves, found = self._traces.at(arguments)
         return found.hessian(leaves, weights, check=self.options.check)
+
+    def batched(self, *arguments: Any, weights: Any = None) -> Any:
+        """Return the second derivatives at many points at once.
+
+        Functions of few numbers are done number by number, each step for a row of points; all others on arrays with an
+        axis of points, as many at a time as fit into the cache.
+
+        Parameters
+        ----------
+        *arguments
+            Those of the function, every array with one axis more: the first, which counts the points.
+        weights : array or nested, optional
+            Nested like the function's result, with the first axis more: the Hessian of the weighted sum is returned.
+
+        Returns
+        -------
+        array, or nested like the arguments, twice
+            As for one point, but every array has the number of points as its first axis; symmetric to the last bit.
+
+        Raises
+        ------
+        SizeError
+            Arrays of different numbers of points; weights of another shape than the results.
+        OptionError
+            An operation states no curvature; ``structured=True``, which is for one point only.
+        NonFiniteError
+            With ``check=True``: NaN or infinity, with the point and the node's name.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from jacchain import hessian
+        >>> hessian(lambda x: x[0] ** 2 * x[1]).batched(np.array([[1.0, 2.0], [3.0, 0.0]]))
+        array([[[4., 2.],
+                [2., 0.]],
+        <BLANKLINE>
+               [[0., 6.],
+                [6., 0.]]])
+        """
+        points, found = self._many.at(arguments)
+        return found(points, weights)
 
     def taylor(self, *arguments: Any) -> tuple[float, Any, Any]:
         """Return the value, the gradient and the Hessian of a function of one number: they share all that they can.
@@ -136,6 +180,7 @@ class Hessian:
     def release(self) -> None:
         """Drop the traces, plans, programs and buffers; the next call makes them anew."""
         self._traces.release()
+        self._many.release()
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", repr(self.function))

@@ -11,8 +11,10 @@ from jacchain.algebra.kernels import Array
 from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.structure import Identity
 from jacchain.execution.assembly import Assembly, Part
+from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.graph.lower import Place
 from jacchain.execution.graph.run import GraphExecutable
+from jacchain.execution.on_device import GraphOnDevice, graph_executable
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted
 from jacchain.execution.second.lower import CurvePlace, SecondRequest, lower_second
@@ -51,7 +53,7 @@ class HessianRun:
     """
 
     planned: HessianPlan
-    run: GraphExecutable
+    run: GraphExecutable | GraphOnDevice
     sources: tuple[int, ...]
     sizes: tuple[int, ...]
 
@@ -90,6 +92,10 @@ class HessianRun:
         return Taylor(flat[value.first], [flat[place.first : place.last] for place in gradients], self._blocks(flat))
 
     def _blocks(self, flat: Array) -> list[list[Array]]:
+        with self.run.backend.active():
+            return self._cut(flat)
+
+    def _cut(self, flat: Array) -> list[list[Array]]:
         count = len(self.sources)
         found: dict[tuple[int, int], Array] = {}
         for place, (i, j) in zip(self.run.results, halves(count), strict=False):
@@ -146,7 +152,7 @@ class PlannedHessian(NamedTuple):
         """Return how the blocks of taps make up those of the inputs, for one half of all pairs."""
         return _assemblies(self.expression, self.sources, self.taps, self.order, self.plan, is_sparse=is_sparse)
 
-    def run(self, *, is_sparse: bool = False, with_gradient: bool = False) -> HessianRun:
+    def run(self, *, is_sparse: bool = False, with_gradient: bool = False, backend: Backend = CPU) -> HessianRun:
         """Return it lowered and bound; see `hessian_run`."""
         expression, sources, plan = self.expression, self.sources, self.plan
         assemblies = self.assemblies(is_sparse=is_sparse)
@@ -166,7 +172,9 @@ class PlannedHessian(NamedTuple):
             [CurvePlace(*place) for place in self.order.curves],
             itemsize=expression.dtype.itemsize,
         )
-        run = GraphExecutable(program, expression.nodes, expression.inputs, expression.dtype, assemblies=assemblies)
+        run = graph_executable(
+            program, expression.nodes, expression.inputs, expression.dtype, backend=backend, assemblies=assemblies
+        )
         sizes = tuple(prod(expression.nodes[k].shape) for k in sources)
         return HessianRun(plan, run, sources, sizes)
 
@@ -180,6 +188,7 @@ def hessian_run(
     *,
     is_sparse: bool = False,
     with_gradient: bool = False,
+    backend: Backend = CPU,
 ) -> HessianRun:
     """Return the Hessian of one node with respect to inputs, planned, lowered and bound.
 
@@ -196,6 +205,8 @@ def hessian_run(
         The blocks are left as sparse matrices.
     with_gradient : bool
         The gradients and the value come out too; they share the sweeps.
+    backend : Backend
+        Where it is computed.
 
     Raises
     ------
@@ -203,7 +214,7 @@ def hessian_run(
         A node on the way states no curvature.
     """
     found = planned_hessian(expression, sources, output, options, with_gradient=with_gradient)
-    return found.run(is_sparse=is_sparse, with_gradient=with_gradient)
+    return found.run(is_sparse=is_sparse, with_gradient=with_gradient, backend=backend)
 
 
 def planned_hessian(

@@ -107,12 +107,27 @@ def number_run(
     on_arrays : callable
         Makes the same on arrays.
     """
+    if options.structured:
+        return None
+    program = number_program(expression, options)
+    return None if program is None else NumberRun(program, expression, options, on_arrays)
+
+
+def number_program(expression: Expression, options: FunctionOptions, /) -> RowProgram | None:
+    """Return the program of the result "hessian" number by number, or None where arrays are for it.
+
+    Parameters
+    ----------
+    expression : Expression
+        Of one number.
+    options : FunctionOptions
+        Of them argnums and the planner count.
+    """
     sources = expression.inputs_of(options.argnums)
-    if len(sources) != 1 or options.structured or elementwise_numbers(expression) > FEW:
+    if len(sources) != 1 or elementwise_numbers(expression) > FEW:
         return None
     place = expression.inputs.index(sources[0])
     try:
-        program = number_by_number(expression, {"hessian": Wanted("hessian", 0)}, place, options.planner)
+        return number_by_number(expression, {"hessian": Wanted("hessian", 0)}, place, options.planner)
     except InfeasibleError:
         return None
-    return None if program is None else NumberRun(program, expression, options, on_arrays)

@@ -1,6 +1,6 @@
 """What a Hessian needs for arguments of some shapes: made when first asked for, then kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any, final
@@ -9,6 +9,7 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.errors import SizeError
+from jacchain.execution.backend import CPU, Backend, chosen_backend
 from jacchain.execution.operation import Shape
 from jacchain.functions.check import check_values
 from jacchain.functions.options import FunctionOptions
@@ -18,7 +19,7 @@ from jacchain.functions.second.number_run import NumberRun, number_run
 from jacchain.functions.second.product_run import ProductRun, product_run
 from jacchain.functions.second.weighted import Weighted, weighted
 from jacchain.model.expression import Expression
-from jacchain.model.layer import as_point
+from jacchain.model.layer import as_point_beside
 from jacchain.model.tree import LEAF, Tree, flatten
 from jacchain.planning.second.hessian_plan import HessianPlan
 
@@ -31,11 +32,15 @@ class PreparedHessian:
     ----------
     expression : Expression
     options : FunctionOptions
+    home : Backend
+        Where the arguments lie.
     """
 
-    def __init__(self, expression: Expression, options: FunctionOptions, /) -> None:
+    def __init__(self, expression: Expression, options: FunctionOptions, home: Backend = CPU, /) -> None:
         self.expression = expression
         self.options = options
+        self.home = home
+        self.backend = chosen_backend(home, options.device, expression.dtype)
         self.sources = tuple(dict.fromkeys(expression.inputs_of(options.argnums)))
         self.inner = inner_tree(expression, options.argnums)
         self.shapes: tuple[Shape, ...] = tuple(expression.nodes[k].shape for k in expression.outputs)
@@ -53,34 +58,45 @@ class PreparedHessian:
     @cached_property
     def alone(self) -> HessianRun | NumberRun:
         """The Hessian of the one number that the results are: number by number where they are few, else on arrays."""
+        if self.backend.device.kind != "cpu":  # numbers one by one are for the host
+            return self._on_arrays()
         return number_run(self.expression, self.options, self._on_arrays) or self._on_arrays()
 
     def _on_arrays(self) -> HessianRun:
+        return self._run(self.expression, self.expression.outputs[0], is_sparse=self.options.structured)
+
+    def _run(
+        self, expression: Expression, output: int, *, is_sparse: bool = False, with_gradient: bool = False
+    ) -> HessianRun:
         return hessian_run(
-            self.expression, self.sources, self.expression.outputs[0], self.options, is_sparse=self.options.structured
+            expression,
+            self.sources,
+            output,
+            self.options,
+            is_sparse=is_sparse,
+            with_gradient=with_gradient,
+            backend=self.backend,
         )
 
     @cached_property
     def expansion(self) -> HessianRun:
         """The value, the gradient and the Hessian of the one number that the results are."""
-        return hessian_run(self.expression, self.sources, self.expression.outputs[0], self.options, with_gradient=True)
+        return self._run(self.expression, self.expression.outputs[0], with_gradient=True)
 
     @cached_property
     def with_weights(self) -> HessianRun:
         """The Hessian of the weighted sum."""
-        return hessian_run(
-            self.summed.expression, self.sources, self.summed.output, self.options, is_sparse=self.options.structured
-        )
+        return self._run(self.summed.expression, self.summed.output, is_sparse=self.options.structured)
 
     @cached_property
     def product(self) -> ProductRun:
         """The product of the weighted sum's Hessian with a vector."""
-        return product_run(self.summed.expression, self.sources, self.summed.output)
+        return product_run(self.summed.expression, self.sources, self.summed.output, self.backend)
 
     @cached_property
     def product_alone(self) -> ProductRun:
         """The product of the one number's Hessian with a vector."""
-        return product_run(self.expression, self.sources, self.expression.outputs[0])
+        return product_run(self.expression, self.sources, self.expression.outputs[0], self.backend)
 
     @property
     def plan(self) -> HessianPlan:
@@ -148,7 +164,7 @@ class PreparedHessian:
         weights = [np.zeros(shape, dtype) for shape in self.shapes]
         found: list[Any] = []
         for shape, weight in zip(self.shapes, weights, strict=True):
-            made = [[np.empty((prod(shape), *a, *b), dtype) for b in shapes] for a in shapes]
+            made = [[self._empty((prod(shape), *a, *b), dtype) for b in shapes] for a in shapes]
             flat = weight.reshape(-1)
             for k in range(flat.size):
                 flat[k] = 1
@@ -164,6 +180,11 @@ class PreparedHessian:
             found.append(self.inner.unflatten([self.inner.unflatten(row) for row in rows]))
         return self._nested(found)
 
+    def _empty(self, shape: Shape, dtype: "np.dtype[Any]") -> Array:
+        """Return an array where the arguments lie."""
+        with self.home.active():
+            return self.home.kernels.xp.empty(shape, dtype)
+
     def _check(self, leaves: Sequence[Array], /, *, check: bool) -> None:
         """Look at the value of every node, and at what layers state of their derivatives."""
         if check:
@@ -175,21 +196,25 @@ class PreparedHessian:
             raise SizeError(f"{self.expression.name} gives {given}, not one number", "give weights of that shape")
 
     def _as_weights(self, weights: Any) -> list[Array]:
-        return _like(weights, self.expression.results, self.shapes, self.expression.dtype, "the weights", "f(x)")
+        return _like(weights, self.expression.results, self.shapes, self._beside, "the weights", "f(x)")
 
     def _as_directions(self, vector: Any) -> list[Array]:
         shapes = [self.expression.nodes[k].shape for k in self.sources]
-        return _like(vector, self.inner, shapes, self.expression.dtype, "the vector v", "x")
+        return _like(vector, self.inner, shapes, self._beside, "the vector v", "x")
+
+    def _beside(self, value: Any, what: str) -> Array:
+        """Return an array of the expression's dtype where the arguments lie."""
+        return as_point_beside(value, self.home, what).astype(self.expression.dtype, copy=False)
 
 
 def _like(
-    nested_: Any, tree: Tree, shapes: Sequence[Shape], dtype: "np.dtype[Any]", what: str, like: str
+    nested_: Any, tree: Tree, shapes: Sequence[Shape], beside: Callable[[Any, str], Array], what: str, like: str
 ) -> list[Array]:
-    """Return the arrays of something that nests like something else, of the same shapes."""
+    """Return the arrays of something that nests like something else, of the same shapes and in the same place."""
     found, other = ([nested_], LEAF) if tree == LEAF else flatten(nested_, what)
     if other != tree:
         raise SizeError(f"the nesting of {what} is not that of {like}", "give arrays nested in the same way")
-    arrays = [np.asarray(as_point(one, what), dtype) for one in found]
+    arrays = [beside(one, what) for one in found]
     for array, shape in zip(arrays, shapes, strict=True):
         if array.shape != shape:
             raise SizeError(f"shape {array.shape} of {what}, but {like} has shape {shape}", f"give shape {shape}")

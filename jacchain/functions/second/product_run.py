@@ -7,8 +7,10 @@ from typing import NamedTuple, final
 
 from jacchain.algebra.kernels import Array
 from jacchain.execution.assembly import Assembly, Part
+from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.graph.lower import Place
 from jacchain.execution.graph.run import GraphExecutable
+from jacchain.execution.on_device import GraphOnDevice, graph_executable
 from jacchain.execution.operation import Applied
 from jacchain.execution.second.lower import CurvePlace, SecondRequest, lower_second
 from jacchain.model.expression import Expression
@@ -28,7 +30,7 @@ class ProductRun(NamedTuple):
     """
 
     plan: HessianProduct
-    run: GraphExecutable
+    run: GraphExecutable | GraphOnDevice
 
     def __call__(
         self, arguments: Sequence[Array], directions: Sequence[Array], /, *, check: bool = False
@@ -38,8 +40,8 @@ class ProductRun(NamedTuple):
         return [flat[place.first : place.last] for place in self.run.results]
 
 
-def product_run(expression: Expression, sources: Sequence[int], output: int, /) -> ProductRun:
-    """Return the product of a node's Hessian with respect to inputs, planned, lowered and bound.
+def product_run(expression: Expression, sources: Sequence[int], output: int, /, backend: Backend = CPU) -> ProductRun:
+    """Return the product of a node's Hessian with respect to inputs, planned, lowered and bound to a device.
 
     Raises
     ------
@@ -65,7 +67,8 @@ def product_run(expression: Expression, sources: Sequence[int], output: int, /) 
         seeds=seeds or directions,
         itemsize=expression.dtype.itemsize,
     )
-    return ProductRun(plan, GraphExecutable(program, nodes, inputs, expression.dtype, assemblies=assemblies))
+    run = graph_executable(program, nodes, inputs, expression.dtype, backend=backend, assemblies=assemblies)
+    return ProductRun(plan, run)
 
 
 def _parts(source: int, found: Sequence[Tap], plan: HessianProduct) -> tuple[Part, ...]:

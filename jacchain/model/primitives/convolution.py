@@ -108,7 +108,7 @@ class Convolve(Primitive):
     ) -> Calls:
         """Return the call that gathers the entries from the adjoint."""
         n, m = out.structure.rows // self.rows, out.structure.columns
-        source = kernels.xp.asarray(_bend(self.rows, n, m, self.mode).source)
+        source = kernels.index(_bend(self.rows, n, m, self.mode).source)
         return ((kernels.take, (u, source, out.arrays[0].reshape(-1))),)
 
     def bend_calls(

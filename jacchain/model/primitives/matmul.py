@@ -82,7 +82,7 @@ class MatMul(Primitive):
         if repeats > 1:
             shape, axis = list(numbers.shape), numbers.ndim - 2 + k
             shape.insert(axis, repeats)
-            numbers = kernels.xp.broadcast_to(kernels.xp.expand_dims(numbers, axis), shape)
+            numbers = kernels.xp.broadcast_to(kernels.xp.expand_dims(numbers, axis), tuple(shape))
         return ((kernels.copyto, (out.arrays[0].reshape(numbers.shape), numbers)),)
 
     def local_views(self, k: int, xs: Arrays, _y: Array, /) -> Arrays:

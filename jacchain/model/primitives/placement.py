@@ -49,7 +49,7 @@ class Place(Primitive):
 
     def value_calls(self, kernels: Kernels, xs: Arrays, y: Array, _scratch: Array, /) -> Calls:
         """Return the calls that write zeros and then the numbers."""
-        index = from_bytes(self.index).reshape(xs[0].shape)
+        index = kernels.index(from_bytes(self.index).reshape(xs[0].shape))
         return ((kernels.fill, (0, y)), (kernels.scatter, (xs[0], index, y.reshape(-1))))
 
     def local_calls(self, kernels: Kernels, _k: int, _xs: Arrays, _y: Array, out: Operand, _s: Array, /) -> Calls:

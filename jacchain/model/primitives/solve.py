@@ -1,11 +1,12 @@
 """Systems of linear equations, by implicit differentiation; the inverse and the determinant."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, final
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array, Arrays, Calls, Kernels
+from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Identity, Kronecker, kronecker
 from jacchain.errors import SingularMatrixError
@@ -94,10 +95,10 @@ class Solve(Primitive):
         pulled, rest = scratch[2 * n * n :][: x.size].reshape(x.shape), scratch[2 * n * n + x.size :]
         calls: Calls = (
             (_invert, (kernels, "solve", xs[0], inverse)),
-            (xp.matmul, (inverse.T, u.reshape(x.shape), pulled)),
+            _product(kernels, inverse.T, u.reshape(x.shape), pulled),
         )
         if pair == (0, 0):
-            product_call = (xp.matmul, (x, pulled.T, product))
+            product_call = _product(kernels, x, pulled.T, product)
             return (*calls, product_call, *_inverse_calls(kernels, inverse, product, out.arrays[0], rest))
         minus = (xp.negative, (pulled, pulled))
         if isinstance(out.structure, Kronecker):
@@ -154,8 +155,8 @@ class Inv(Primitive):
         """Return the calls that make the curvature of the inverse and G = A⁻¹UᵀA⁻¹."""
         work, product = scratch[: 2 * y.size].reshape(2, *y.shape)
         return (
-            (kernels.xp.matmul, (y, u.reshape(y.shape).T, work)),
-            (kernels.xp.matmul, (work, y, product)),
+            _product(kernels, y, u.reshape(y.shape).T, work),
+            _product(kernels, work, y, product),
             *_inverse_calls(kernels, y, product, out.arrays[0], scratch[2 * y.size :]),
         )
 
@@ -163,16 +164,16 @@ class Inv(Primitive):
         self, kernels: Kernels, _pair: tuple[int, int], _xs: Arrays, y: Array, u: Array, v: Array, out: Array, /
     ) -> Calls:
         """Return the calls for (A⁻¹VG + GVA⁻¹)ᵀ with G = A⁻¹UᵀA⁻¹."""
-        matmul, shape = kernels.xp.matmul, y.shape
+        shape = y.shape
         work, product, first = kernels.xp.empty((3, *shape), y.dtype)
         v, turned = v.reshape(shape), out.reshape(shape).T
         return (
-            (matmul, (y, u.reshape(shape).T, work)),
-            (matmul, (work, y, product)),
-            (matmul, (y, v, work)),
-            (matmul, (work, product, first)),
-            (matmul, (product, v, work)),
-            (matmul, (work, y, product)),
+            _product(kernels, y, u.reshape(shape).T, work),
+            _product(kernels, work, y, product),
+            _product(kernels, y, v, work),
+            _product(kernels, work, product, first),
+            _product(kernels, product, v, work),
+            _product(kernels, work, y, product),
             (kernels.xp.add, (first, product, turned)),
         )
 
@@ -264,6 +265,11 @@ def _order(name: str, shapes: tuple[Shape, ...]) -> int:
     if len(shape) != 2 or shape[0] != shape[1]:
         refuse_shapes(name, shapes, "give one square matrix")
     return shape[0]
+
+
+def _product(kernels: Kernels, a: Array, b: Array, out: Array) -> Call:
+    """Return the call for a product of matrices; `out` goes by its name, as CuPy takes it no other way."""
+    return partial(kernels.xp.matmul, out=out), (a, b)
 
 
 def _solve(kernels: Kernels, a: Array, b: Array, out: Array) -> None:

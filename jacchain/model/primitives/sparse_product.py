@@ -68,7 +68,7 @@ class SparseProduct(Primitive):
         """Return the call that copies the numbers, or takes x in the places of A's rows."""
         if k == 1:
             return ((kernels.copyto, (out.arrays[0], xs[0])),)
-        return ((kernels.take, (xs[1], csr_arrays(self.structure)[1], out.arrays[0])),)
+        return ((kernels.take, (xs[1], kernels.index(csr_arrays(self.structure)[1]), out.arrays[0])),)
 
     def local_views(self, _k: int, xs: Arrays, _y: Array, /) -> Arrays:
         """Return the numbers, which are those of A."""
@@ -86,7 +86,7 @@ class SparseProduct(Primitive):
         /,
     ) -> Calls:
         """Return the call that takes u at the row of every number."""
-        return ((kernels.take, (u, entry_rows(self.structure), out.arrays[0])),)
+        return ((kernels.take, (u, kernels.index(entry_rows(self.structure)), out.arrays[0])),)
 
 
 def entry_rows(structure: Sparse, /) -> Any:
