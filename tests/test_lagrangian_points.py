@@ -24,6 +24,7 @@ PROBLEMS = {
     "network by matrices": (lambda x: np.sum(np.tanh(A @ x) ** 2), lambda x: np.sin(A @ x), 4, "matrices"),
     "only constraints": (None, lambda x: x[1:] ** 2 * x[0], 9, "rows"),
     "only an objective": (rosenbrock, None, 8, "matrices"),
+    "a linear program": (lambda x: x[0] - 2 * x[2], lambda x: x[:2] + x[1:], 3, "numbers"),
 }
 
 

@@ -1,22 +1,17 @@
 """The ways to make the product of two 2-D arrays with a BLAS that is far from its best on thin operands."""
 
 from collections.abc import Callable
-from functools import cache
-from threading import local
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from jacchain.algebra.kernels import Array, Call
 
-GemmKind = Literal["dot", "matmul", "rows", "columns", "inner"]
+GemmKind = Literal["dot", "matmul", "rows", "columns"]
 
 Choose = Callable[[int, int, int, int], "GemmWay | None"]
 """The way for the product of an m×k and a k×n array of numbers of so many bytes; None leaves it to the kernels."""
 
 WIDTHS: Final = (8, 16, 32, 64, 128, 256)
 """Rows or columns of a panel that are worth a try."""
-
-INNER_WIDTHS: Final = (32, 64, 128, 256)
-"""Columns of the left operand, and rows of the right one, that are worth a try as a panel."""
 
 LEAST: Final = 1 << 16
 """Multiplications of a panel below which starting BLAS anew costs more than any panel can win."""
@@ -28,15 +23,6 @@ THIN: Final = 128
 """The smallest of the three sizes above which BLAS is at its best with a product that is whole."""
 
 
-HELD: Final = 1 << 16
-"""Numbers of a result up to which it stays in the cache while panels are added to it."""
-
-PANEL: Final = 1 << 15
-"""Numbers of a panel of the left operand at most: each thread holds memory for one, 256 KiB of float64, for good."""
-
-_memory = local()
-
-
 class GemmWay(NamedTuple):
     """How a product of 2-D arrays is handed to BLAS: whole, or in panels.
 
@@ -44,13 +30,11 @@ class GemmWay(NamedTuple):
 
     Attributes
     ----------
-    kind : {"dot", "matmul", "rows", "columns", "inner"}
+    kind : {"dot", "matmul", "rows", "columns"}
         The first two by ``np.dot`` and ``np.matmul``: `dot` starts faster, but writes zeros over the result first.
         `rows` and `columns` are made by a ``np.matmul`` for each panel of the result: many a BLAS copies its operands
         before it multiplies, which a thin product never earns back, and does not where a product is small, or copies
-        what still fits in the cache. `inner` adds up products of panels of both operands, which reads a right operand
-        that is not in the cache from beginning to end; NumPy has no product that adds, so that SciPy's BLAS makes them.
-        It takes the left panel without gaps only: each is copied to memory that the thread keeps for that.
+        what still fits in the cache.
     width : int
         Rows or columns of a panel, the last one may be smaller; 0 where there are none.
 
@@ -81,13 +65,12 @@ def candidates(m: int, k: int, n: int, /) -> list[GemmWay]:
     """
     if min(m, k, n) > THIN:
         return [DOT, MATMUL]
-    lengths: dict[GemmKind, int] = {"rows": m, "columns": n, "inner": k if m * n <= HELD else 0}
+    lengths: dict[GemmKind, int] = {"rows": m, "columns": n}
     panels = [
         GemmWay(kind, width)
         for kind, length in lengths.items()
-        for width in (INNER_WIDTHS if kind == "inner" else WIDTHS)
+        for width in WIDTHS
         if width < length and MOST_UNEVEN * length >= max(m, k, n) and width * m * k * n >= LEAST * length
-        if kind != "inner" or m * width <= PANEL
     ]
     return [DOT, MATMUL, *panels]
 
@@ -101,8 +84,7 @@ def gemm_function(way: GemmWay, a: Array, b: Array, out: Array, /) -> Callable[.
     ----------
     way : GemmWay
     a, b : array of shape (m, k) and (k, n)
-        Of one dtype, with any strides. `inner` needs float32 or float64 and rows of `b` and `out` that follow on each
-        other; where they do not, the product is made whole.
+        Of one dtype, with any strides.
     out : array of shape (m, n)
         Contiguous for `dot`; shares no memory with the others.
     """
@@ -119,13 +101,6 @@ def gemm_function(way: GemmWay, a: Array, b: Array, out: Array, /) -> Callable[.
         case "columns":
             cuts = [slice(start, start + way.width) for start in range(0, b.shape[1], way.width)]
             return _each([(a, b[:, cut], out[:, cut]) for cut in cuts])
-        case "inner":
-            width = min(way.width, PANEL // max(len(a), 1))
-            is_fit = b.flags.c_contiguous and out.flags.c_contiguous and out.dtype.char in "fd"
-            if not (is_fit and out.size and b.size and width):
-                return np.matmul
-            cuts = [slice(start, start + width) for start in range(0, len(b), width)]
-            return _added([(b[cut].T, a[:, cut]) for cut in cuts], out)
 
 
 def gemm_call(way: GemmWay, a: Array, b: Array, out: Array, /) -> Call:
@@ -153,37 +128,3 @@ def _each(panels: list[tuple[Array, Array, Array]]) -> Callable[[Array, Array, A
             matmul(left, right, target)
 
     return multiply
-
-
-def _added(panels: list[tuple[Array, Array]], out: Array) -> Callable[[Array, Array, Array], None]:
-    """Return the sum of products of panels: of transposes, since BLAS takes an array for its transpose's columns."""
-    product, target = _blas(out.dtype.char), out.T
-
-    def multiply(_a: Array, _b: Array, _out: Array) -> None:
-        memory, beta = _panel_memory(out.dtype), 0.0
-        for b, a in panels:
-            panel = memory[: a.size].reshape(a.shape)
-            panel[...] = a
-            product(1.0, b, panel.T, beta, target, 0, 0, 1)
-            beta = 1.0
-
-    return multiply
-
-
-def _panel_memory(dtype: Any) -> Array:
-    """Return memory for a panel that is this thread's own."""
-    found = getattr(_memory, dtype.char, None)
-    if found is None:
-        import numpy as np
-
-        found = np.empty(PANEL, dtype)
-        setattr(_memory, dtype.char, found)
-    return found
-
-
-@cache
-def _blas(char: str) -> Any:
-    """Return BLAS's αAB + βC, written over C: arguments α, A, B, β, C, and three flags of which the last says so."""
-    from scipy.linalg import blas
-
-    return blas.dgemm if char == "d" else blas.sgemm

@@ -3,7 +3,7 @@
 A *call* is a function with its arguments: what a product or a layer becomes once its buffers are known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 Array = Any
@@ -49,6 +49,9 @@ class Kernels(Protocol):
 
     def gram(self, a: Array, out: Array) -> object:
         """Write the product of the transpose of a 2-D array with the array into `out`; one half is computed."""
+
+    def half(self, a: Array, b: Array, out: Array) -> Calls:
+        """Return the calls that write at least the upper half of aᵀb, which is known to be symmetric, into `out`."""
 
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Write the elementwise product into `out`."""
@@ -130,6 +133,25 @@ def stacked(kernels: Kernels, operands: tuple[Array, Array, Array], /) -> Call:
     if b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous and kernels.joins(a, b):
         return gemm(kernels, (a.reshape(-1, a.shape[-1]), b, out.reshape(-1, out.shape[-1])))
     return kernels.stack(*operands), operands
+
+
+PANELS: Final = 8
+"""Panels of rows into which half of a congruence is cut; the diagonal block of each is computed in full."""
+
+NARROW: Final = 16
+"""Rows that a panel has at least: narrower ones take longer to start than to compute."""
+
+
+def panels(size: int, /) -> Iterator[tuple[int, int]]:
+    """Yield the first row, and the one after the last, of the panels that half of a square matrix is made in.
+
+    Examples
+    --------
+    >>> list(panels(40))
+    [(0, 16), (16, 32), (32, 40)]
+    """
+    width = max(NARROW, -(-size // PANELS))
+    return ((start, min(start + width, size)) for start in range(0, size, width))
 
 
 def run(calls: Calls, /) -> None:

@@ -142,6 +142,12 @@ class NumpyKernels:
         way = self.choose(m, k, n, itemsize)
         return None if way is None or way.kind in ("dot", "matmul") else way
 
+    def half(self, a: Array, b: Array, out: Array) -> Calls:
+        """Return one product for each panel of rows, from its diagonal block on."""
+        return tuple(
+            (np.matmul, (a[:, start:end].T, b[:, start:], out[start:end, start:])) for start, end in panels(a.shape[1])
+        )
+
     def stack(self, a: Array, b: Array, out: Array) -> Callable[..., object]:
         """Return np.matmul, or the products one by one in the way that the profile chooses."""
         way = self._chosen(a, b, out) if out.ndim == 3 else None

@@ -1,22 +1,14 @@
 """Products that are symmetric, AᵀA and PᵀGP: one half is computed, the other is its mirror image."""
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
+from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels, panels
 from jacchain.algebra.pattern import pattern, transpose, transposed
 from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Sparse, Structure, array_shapes
-
-PANELS: Final = 8
-"""Panels of rows into which half of a congruence is cut; the diagonal block of each is computed in full."""
-
-NARROW: Final = 16
-"""Rows that a panel has at least: narrower ones take longer to start than to compute."""
-
 
 class Symmetric(NamedTuple):
     """The predicted structure of a symmetric product, and its multiplications."""
@@ -96,13 +88,9 @@ def congruence_calls(kernels: Kernels, g: Operand, p: Operand, /) -> Bound:
 def half_calls(kernels: Kernels, p: Array, t: Array, out: Array, /) -> Calls:
     """Return the calls that write PᵀT, which is known to be symmetric, into `out`: one half, then the mirror image.
 
-    The half is made in panels of rows, each from its diagonal block on.
+    On the host the half is made in panels of rows, each from its diagonal block on; on a device all is one product.
     """
-    half = tuple(
-        (kernels.matmul, (p[:, start:end].T, t[:, start:], out[start:end, start:]))
-        for start, end in _panels(p.shape[1])
-    )
-    return half + mirror_calls(kernels, out)
+    return kernels.half(p, t, out) + mirror_calls(kernels, out)
 
 
 def scaled_gram_cost(p: Dense, /) -> int:
@@ -119,7 +107,7 @@ def mirror_calls(kernels: Kernels, array: Array, /) -> Calls:
     """Return the calls that write the upper half of a square array over the lower half."""
     xp = kernels.xp
     calls: list[Call] = []
-    for start, end in _panels(array.shape[0]):
+    for start, end in panels(array.shape[0]):
         block = array[start:end, start:end]
         below = xp.tril(xp.ones(block.shape, dtype=bool), -1)
         calls.append((_mirror, (xp, block, below)))
@@ -185,11 +173,6 @@ def _empty(kernels: Kernels, structure: Structure, *like: Operand) -> Operand:
     return Operand(structure, arrays)
 
 
-def _panels(size: int) -> Iterator[tuple[int, int]]:
-    width = max(NARROW, -(-size // PANELS))
-    return ((start, min(start + width, size)) for start in range(0, size, width))
-
-
 def half_cost(p: Structure, /) -> int:
     """Return the multiplications of the panels of PᵀT for a dense P.
 
@@ -198,4 +181,4 @@ def half_cost(p: Structure, /) -> int:
     >>> half_cost(Dense(10, 4)), half_cost(Dense(10, 32))
     (160, 7680)
     """
-    return p.rows * sum((end - start) * (p.columns - start) for start, end in _panels(p.columns))
+    return p.rows * sum((end - start) * (p.columns - start) for start, end in panels(p.columns))

@@ -1,6 +1,7 @@
 """The choice of how derivatives at many points are made: in chunks of one program, or one by one."""
 
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Final, NamedTuple, TypeVar, final
 
@@ -76,6 +77,27 @@ def as_points(values: ArrayLike, /) -> Array:
 
 
 @final
+class _Pieces:
+    """The programs for chunks that were asked for last.
+
+    Known to chunks apart from all else, so that buffers go at once with the composition that they are for.
+    """
+
+    def __init__(self, ready: Prepared, /) -> None:
+        self.ready = ready
+        self.known: dict[tuple[object, ...], Piece] = {}
+
+    def at(self, order: Order, looped: frozenset[int], points: int, /) -> Piece:
+        """Return the program of an order for so many points."""
+        key = (order, looped, points)
+        found = self.known.get(key)
+        if found is None:
+            ready = lifted_layers(self.ready, points, looped=looped)
+            found = Piece(ready.lowered(order.of(ready.chain)), ready, points)
+        return _remembered(self.known, key, found, PIECES)
+
+
+@final
 class Batches:
     """How derivatives of one composition are made at any number of points of one shape.
 
@@ -107,7 +129,7 @@ class Batches:
         self.looped: frozenset[int] = frozenset()
         self.found: dict[int, Batch] = {}
         self.orders: dict[int, Order] = {}
-        self.pieces: dict[tuple[object, ...], Piece] = {}
+        self.pieces = _Pieces(self.ready)
         self.chunks: dict[tuple[object, ...], Chunks] = {}
         self.alone: dict[int | None, Compiled] = {}
 
@@ -150,7 +172,7 @@ class Batches:
         """Drop what is remembered, and the buffers."""
         for found in tuple(self.found.values()):
             found.run.release()
-        for kept in (self.found, self.orders, self.pieces, self.chunks, self.alone):
+        for kept in (self.found, self.orders, self.pieces.known, self.chunks, self.alone):
             kept.clear()
 
     def plan(self, points: Array, /) -> Plan:
@@ -214,8 +236,8 @@ class Batches:
         """
         below = 1 << count.bit_length() - 1
         above = 2 * below
-        is_line = self.key.options.pricing == Pricing() and below == at_once(self.ready, below)
-        if is_line and above == at_once(self.ready, above) and below > 1:
+        is_linear = self.key.options.pricing == Pricing() and below == at_once(self.ready, below)
+        if is_linear and above == at_once(self.ready, above) and below > 1:
             found = self._planned(below)
             if found == self._planned(above):
                 return found
@@ -229,7 +251,7 @@ class Batches:
 
     def _points(self, order: Order) -> int:
         """Return how many points' workspace fits into the cache, or a few more; or into a part of a device's memory."""
-        one, two = (self._piece(order, points).program.workspace for points in (1, 2))
+        one, two = (self.pieces.at(order, self.looped, points).program.workspace for points in (1, 2))
         each = max(1, two - one)
         shared = max(0, one - each)  # if that alone does not fit, it is read from memory anyway
 
@@ -244,19 +266,9 @@ class Batches:
         key = (order, self.looped, size)
         if key in self.chunks:
             return self.chunks[key]
-        looped, memory = self.looped, self.key.options.memory
-        run = Chunks(
-            lambda points: self._piece(order, points, looped), size, self.ready, self.shape, self.backend, memory=memory
-        )
+        piece, memory = partial(self.pieces.at, order, self.looped), self.key.options.memory
+        run = Chunks(piece, size, self.ready, self.shape, self.backend, memory=memory)
         return _remembered(self.chunks, key, run, NUMBERS)
-
-    def _piece(self, order: Order, points: int, looped: frozenset[int] | None = None) -> Piece:
-        looped = self.looped if looped is None else looped
-        key = (order, points, looped)
-        if key in self.pieces:
-            return self.pieces[key]
-        ready = lifted_layers(self.ready, points, looped=looped)
-        return _remembered(self.pieces, key, Piece(ready.lowered(order.of(ready.chain)), ready, points), PIECES)
 
     def _fitting(self, count: int) -> Compiled:
         """Return the program of one point that fits beside the results of all others."""
@@ -281,6 +293,7 @@ class Batches:
 
 def _remembered(known: dict[K, V], key: K, value: V, most: int) -> V:
     """Return a value that is remembered beside so many; the oldest goes first."""
+    known.pop(key, None)
     while len(known) >= most:
         known.pop(next(iter(known)), None)
     known[key] = value

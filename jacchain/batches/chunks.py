@@ -22,6 +22,9 @@ COPIED: Final = 1 << 17
 REMEMBERED: Final = 256
 """Chunks whose calls are kept with the array that they write to."""
 
+BOUND: Final = 4
+"""Programs that stay bound for other numbers of points, to the same buffers."""
+
 QUEUES: Final = 4
 """Queues of a device's work that buffers are kept for."""
 
@@ -109,10 +112,13 @@ class _Workspace:
         held: int = sum(bound.blocks.nbytes for bound in self.bound.values() if bound.blocks is not None)
         return held + max((bound.binding.nbytes for bound in self.bound.values()), default=0)
 
-    def turn_to(self, count: int, spans: list[_Span], pieces: Sequence[Piece]) -> None:
-        """Bind the pieces for so many points, the one that needs the most first; those of other numbers go."""
+    def turn_to(self, count: int, spans: list[_Span], pieces: Sequence[Piece], *, others: int) -> None:
+        """Bind the pieces for so many points, the one that needs the most first; so many others stay bound."""
         self.count, self.spans, self.kept = 0, spans, []
-        self.bound = {piece.points: self.bound[piece.points] for piece in pieces if piece.points in self.bound}
+        wanted = [piece.points for piece in pieces]
+        unwanted = [points for points in self.bound if points not in wanted]
+        for points in unwanted[: max(0, len(unwanted) - others)]:
+            del self.bound[points]
         held = max((bound.binding.nbytes for bound in self.bound.values()), default=0)
         if held < max(piece.program.workspace for piece in pieces):
             self.bound = {}
@@ -294,7 +300,8 @@ class Chunks:
         return count * prod(self.shape) * self.ready.dtype.itemsize
 
     def _turn(self, workspace: _Workspace, count: int) -> None:
-        workspace.turn_to(count, self._spans(count), self.pieces(count))
+        others = BOUND if self.memory is None else 0
+        workspace.turn_to(count, self._spans(count), self.pieces(count), others=others)
 
     def _spans(self, count: int) -> list[_Span]:
         return [_Span(start, min(start + self.size, count)) for start in range(0, count, self.size)]

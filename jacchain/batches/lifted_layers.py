@@ -68,16 +68,27 @@ def _entries(structure: Structure) -> int:
 
 
 def by_position(ready: Prepared, points: Array, xp: Any, /) -> frozenset[int]:
-    """Return the user's elementwise layers, by number, that do not take the first of some points together.
+    """Return the user's elementwise layers, by number, that do not take some of the points together.
 
-    `xp` is the namespace of the points.
+    Tried are the first, the last and the one of the largest number, and what layers make of these. A function that only
+    at other points depends on what stands beside them is not found out.
+
+    Parameters
+    ----------
+    ready : Prepared
+    points : array of shape (count, ...)
+    xp : namespace
+        Of the points.
     """
-    probed = points[:PROBED]
-    if len(probed) < 2 or not any(isinstance(layer, Elementwise) for layer in ready.layers):
+    last = max((k for k, layer in enumerate(ready.layers) if isinstance(layer, Elementwise)), default=-1)
+    if len(points) < 2 or last < 0:
         return frozenset()
+    largest = int(xp.argmax(xp.max(abs(points).reshape(len(points), -1), axis=1)))
     found = set()
-    for k, layer in enumerate(ready.layers):
-        if isinstance(layer, Elementwise) and not takes_many(layer, probed):
-            found.add(k)
-        probed = xp.stack([layer.value(point) for point in probed])
+    with np.errstate(all="ignore"):  # the calls that follow warn of it
+        probed = xp.stack([points[k, ...] for k in sorted({0, largest, len(points) - 1})])
+        for k, layer in enumerate(ready.layers[: last + 1]):
+            if isinstance(layer, Elementwise) and not takes_many(layer, probed):
+                found.add(k)
+            probed = xp.stack([layer.value(point) for point in probed])
     return frozenset(found)

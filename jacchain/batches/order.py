@@ -1,5 +1,6 @@
 """An order of products, whatever the number of points that it is for."""
 
+from dataclasses import replace
 from typing import final
 
 from jacchain.planning.draft import replayed
@@ -32,7 +33,5 @@ class Order:
 
     def of(self, chain: Chain, /) -> Plan:
         """Return the plan of this order for links of other sizes; what it says of other orders is left as it was."""
-        from dataclasses import replace
-
         found = replayed(chain, self.plan.nodes)
         return replace(self.plan, chain=chain, nodes=tuple(found.nodes), flops=found.flops)

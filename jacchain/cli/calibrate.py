@@ -11,7 +11,6 @@ from jacchain.cli.command import Command, CommandLineError, completing
 from jacchain.cli.group import main_group
 from jacchain.cli.output import echo, styled
 
-
 LEAST: Final = 5.0
 """Seconds below which too little is measured for a profile that predicts anything."""
 

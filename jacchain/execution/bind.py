@@ -11,7 +11,7 @@ from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Structure, array_shapes
 from jacchain.execution.backend import Backend
-from jacchain.execution.fusion import fused
+from jacchain.execution.fusion import fused, in_place
 from jacchain.execution.program import Instruction, Program, Storage
 from jacchain.execution.source import Borrowed, Computed, Facts, MatrixFree, Source
 
@@ -102,7 +102,8 @@ class Binding:
         is_result = self.program.storages[register.storage].offset < 0
         kernels = self.backend.result_kernels if is_result else self.backend.kernels
         self.values[step.result] = out = self._operand(step.result, result)
-        return Group(step, self._calls(kernels, step, out, result), out.arrays)
+        calls = in_place(self.backend.kernels, self._calls(kernels, step, out, result))
+        return Group(step, calls, out.arrays)
 
     def _calls(self, kernels: Kernels, step: Instruction, out: Operand, result: Array) -> Calls:
         operands = [self.values[k] for k in step.operands]

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from jacchain.algebra.kernels import Array, Kernels
+from jacchain.algebra.kernels import Array, Calls, Kernels, run
+from jacchain.algebra.structure import Dense
+from jacchain.algebra.symmetric import half_cost
 
 
 @final
@@ -57,6 +59,16 @@ class CountingKernels:
         """Count one half and the diagonal, and pass on."""
         self.multiplications += a.shape[0] * a.shape[1] * (a.shape[1] + 1) // 2
         return self.kernels.gram(a, out)
+
+    def half(self, a: Array, b: Array, out: Array) -> Calls:
+        """Count the panels of one half when called, and pass on."""
+        calls = self.kernels.half(a, b, out)
+
+        def counted() -> None:
+            self.multiplications += half_cost(Dense(*a.shape))
+            run(calls)
+
+        return ((counted, ()),)
 
     def multiply(self, a: Array, b: Array, out: Array) -> object:
         """Count and pass on."""

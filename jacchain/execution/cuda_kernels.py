@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array
+from jacchain.algebra.kernels import Array, Calls
 from jacchain.errors import OptionError
 
 EVERYTHING: Final = 1 << 62
@@ -88,6 +88,10 @@ class CudaKernels:
     def gram(self, a: Array, out: Array) -> object:
         """Write the whole product: a device computes the other half sooner than it mirrors this one."""
         return self.xp.matmul(a.T, a, out=out)
+
+    def half(self, a: Array, b: Array, out: Array) -> Calls:
+        """Return one call for the whole product: panels of it would be copied, and launched one by one."""
+        return ((self.matmul, (a.T, b, out)),)
 
     def outer(self, subscripts: str, a: Array, b: Array, out: Array) -> object:
         """Write products of entries into `out`, by one broadcast product."""

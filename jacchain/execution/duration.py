@@ -63,8 +63,8 @@ def _step(rates: Rates, program: Program, step: Instruction, locals_of: dict[int
         case "tangent" | "adjoint" | "accumulate":
             return rates.call + rates["stated"].at(step.flops)
         case "gram" | "half":  # PᵀT, of which a half is computed or copied
-            given = structures[0]
-            whole = product_seconds(rates, Dense(given.columns, given.rows), Dense(given.rows, given.columns), plain=plain)
+            rows, columns = structures[0].rows, structures[0].columns
+            whole = product_seconds(rates, Dense(columns, rows), Dense(rows, columns), plain=plain)
             return rates["copy"].at(size) + whole
         case _:
             return rates["copy"].at(size)

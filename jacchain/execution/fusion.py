@@ -110,8 +110,12 @@ class Fusing:
 
 
 def _piece(array: Array) -> Piece:
+    return Piece(_address(array), int(array.size), int(array.itemsize))
+
+
+def _address(array: Array) -> int:
     address = getattr(array.data, "ptr", None)
-    return Piece(int(array.ctypes.data if address is None else address), int(array.size), int(array.itemsize))
+    return int(array.ctypes.data if address is None else address)
 
 
 def parts(calls: Iterable[Call], kernels: Kernels, /) -> Iterator[Fusing | Call]:
@@ -152,6 +156,27 @@ def fused(kernels: Kernels, calls: Calls, /) -> Calls:
     if not hasattr(kernels, "elementwise"):
         return calls
     return tuple(part.call(kernels) if isinstance(part, Fusing) else part for part in parts(calls, kernels))
+
+
+def in_place(kernels: Kernels, calls: Calls, /) -> Calls:
+    """Return calls that are given the same object twice where they work in place on one view; the host's as they are.
+
+    CuPy copies what an elementwise call reads where it may lie on what is written, unless it is the very same object.
+    """
+    return tuple(map(_in_place, calls)) if hasattr(kernels, "elementwise") else calls
+
+
+def _in_place(call: Call) -> Call:
+    function, arguments = call
+    out = arguments[-1] if arguments else None
+    if not hasattr(out, "strides"):
+        return call
+    view = _view(out)
+    return function, tuple(out if hasattr(one, "strides") and _view(one) == view else one for one in arguments)
+
+
+def _view(array: Array) -> tuple[object, ...]:
+    return _address(array), array.shape, array.strides, array.dtype
 
 
 def _names(kernels: Kernels) -> dict[Callable[..., object], str]:

@@ -261,6 +261,9 @@ def as_point_beside(values: ArrayLike, home: Backend, what: str, /) -> Array:
         return home.place(as_point(values, what))
 
 
+PLURAL: Final = {"the points": ("are", "their"), "the weights": ("are", "their")}
+"""How messages go on where they are about several arrays."""
+
 NATIVE: Final = np.dtype(np.float32), np.dtype(np.float64)
 """What numbers with a derivative are: of these types, with their bytes in the processor's order."""
 
@@ -279,20 +282,21 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     """
     if type(values) is np.ndarray and values.dtype in NATIVE and values.size:
         return values  # the questions below would take three times as long as this one
+    verb, whose = PLURAL.get(what, ("is", "its"))
     if isinstance(values, Overloaded):
         cure = "call the layer or function itself, and differentiate outside"
         raise TraceError(f"{what} is a traced value, where numbers are needed", cure)
     if isinstance(values, np.ma.MaskedArray):
-        raise DtypeError(f"{what} is a masked array", "fill it first, for example with x.filled(0.0)")
+        raise DtypeError(f"{what} {verb} a masked array", "fill it first, for example with x.filled(0.0)")
     try:
         array: Array = values if type(values) is np.ndarray or _is_elsewhere(values) else np.asarray(values)
     except ValueError as error:
-        raise SizeError(f"{what} is no array: {error}", "give rows of equal length") from None
+        raise SizeError(f"{what} {verb} no array: {error}", "give rows of equal length") from None
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         if array.size == 0:
-            raise SizeError(f"{what} is empty: its shape is {array.shape}", "give at least one number")
+            raise SizeError(f"{what} {verb} empty: {whose} shape is {array.shape}", "give at least one number")
         return array
     if array.dtype.kind in "iub":
         cure = "convert it first, for example with numpy.asarray(x, dtype=float)"
@@ -300,7 +304,7 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
         cure = "give real and imaginary parts as separate real numbers"
     else:
         cure = "give an array of dtype float32 or float64"
-    raise DtypeError(f"{what} is {array.dtype}, which has no derivative", cure)
+    raise DtypeError(f"{what} {verb} {array.dtype}, which has no derivative", cure)
 
 
 def as_parameter(values: ArrayLike, ndim: int | None, what: str, /) -> Array:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, final
 
 import numpy as np
 
+from jacchain.algebra.homes import kernels_for
 from jacchain.algebra.kernels import Array, Arrays, Call, Calls, Kernels
 from jacchain.algebra.lifted import (
     keeps_arrays,
@@ -290,10 +291,9 @@ def _agrees(function: Callable[[Array], Array], points: Array) -> bool:
     whole, each = function(points), [function(point) for point in points]
     if whole.shape != points.shape or any(made.shape != points.shape[1:] for made in each):
         return False
+    isnan = kernels_for([points]).xp.isnan
     few = ROUNDING * np.finfo(points.dtype).eps
     return all(
-        bool(
-            ((abs(mine - theirs) <= few * abs(theirs)) | (mine == theirs) | ((mine != mine) & (theirs != theirs))).all()
-        )
-        for mine, theirs in zip(whole, each, strict=True)
+        bool(((abs(a - b) <= few * abs(b)) | (a == b) | (isnan(a) & isnan(b))).all())
+        for a, b in zip(whole, each, strict=True)
     )

@@ -171,8 +171,8 @@ def plan(
     (6240, 8736)
     """
     own: dict[str, object] = {"workers": workers, "chunk_size": chunk_size}
-    if not isinstance(symmetric, bool):
-        raise OptionError(f"symmetric is {symmetric!r}", "give True or False")
+    _expect_truth("symmetric", symmetric)
+    _expect_truth("unit_free", unit_free)
     if _is_second(order):
         own |= {"tape_limit": tape_limit, "memory": memory, "seconds": None if seconds == 1.0 else seconds}
         own |= {"seed": seed or None, "unit_free": unit_free or None, "profile": None if profile is None else "given"}
@@ -182,8 +182,6 @@ def plan(
     _refuse({"symmetric": None if symmetric else symmetric}, "it is for plans of order 2")
     _refuse_second(planner)
     as_seconds(seconds), as_seed(seed)
-    if not isinstance(unit_free, bool):
-        raise OptionError(f"unit_free is {unit_free!r}", "give True or False")
     if isinstance(problem, Graph) and not (_is_chain(problem, planner) and not unit_free):
         own |= {"tangents": tangents, "adjoints": adjoints}
         refuse_options({name: value for name, value in own.items() if value is not None})
@@ -212,6 +210,11 @@ def plan(
     )
     whole = seeded(as_chain(problem), tangents=tangents, adjoints=adjoints)
     return plan_chain(whole, "optimal" if planner is None else planner, given)
+
+
+def _expect_truth(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} is {value!r}", "give True or False")
 
 
 def _is_second(order: object) -> bool:

@@ -20,7 +20,7 @@ from jacchain.algebra.matrix import Matrix
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.product import product
 from jacchain.algebra.rule import Operand
-from jacchain.algebra.structure import Dense, Identity, Kronecker, Structure, array_shapes
+from jacchain.algebra.structure import BlockDiagonal, Dense, Identity, Kronecker, Structure, array_shapes
 
 
 def lifted_matrix(structure: Structure, twins: list[Matrix], *, is_shared: bool) -> Matrix:
@@ -77,6 +77,23 @@ def test_products_at_many_points_are_those_at_each_and_shared_ones_are_made_once
     if isinstance(left, Dense) and isinstance(right, Dense):
         times = 1 if all(shared for _, shared in sides) else count
         assert product(a.structure, b.structure).cost == times * product(left, right).cost
+
+
+@given(st.integers(1, 3), st.sampled_from([(1, 1), (1, 2), (2, 1)]), st.integers(1, 3), st.integers(1, 2))
+def test_blocks_are_found_wherever_only_the_numbers_of_a_kronecker_product_fall_apart(count, shape, each, size):
+    rows, columns = (n * count for n in shape)
+    apart = np.kron(np.eye(count), np.arange(1.0, 1 + shape[0] * shape[1]).reshape(shape))
+    for structure, arrays in [
+        (Kronecker(Dense(1, 1), Identity(count * each)), (np.full((1, 1), 3.0),)),
+        (Kronecker(Dense(rows, columns), Identity(each)), (apart,)),
+        (Kronecker(Dense(rows, columns), Dense(size, each)), (apart, np.ones((size, each)))),
+        (BlockDiagonal(2, count, count), (np.stack([np.eye(count)] * 2),)),
+    ]:
+        whole = dense_twin(structure, arrays)
+        m, n = whole.shape[0] // count, whole.shape[1] // count
+        out = np.full((count, m, n), np.nan)
+        run(blocks_calls(NUMPY, structure, arrays, count, out))
+        np.testing.assert_array_equal(out, np.einsum("bmbn->bmn", whole.reshape(count, m, count, n)))
 
 
 def test_what_is_stored_once_for_all_points():

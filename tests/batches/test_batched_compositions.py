@@ -1,5 +1,8 @@
 """Derivatives at many points at once are those at each of them, stacked."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 import strict_arrays
@@ -18,6 +21,8 @@ from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Kronecker, array_shapes
 from jacchain.batches import batch as choice
 from jacchain.batches import chunks
+from jacchain.batches.lifted_layers import by_position, lifted_layers
+from jacchain.compiled import planned
 from jacchain.errors import DeviceError, InfeasibleError, NonFiniteError, SizeError
 from jacchain.model.mapped_layer import mapped
 
@@ -263,3 +268,122 @@ def test_batches_of_a_device_stay_there_and_those_of_the_host_travel_once():
     np.testing.assert_allclose(strict_device.fetch(found), expected, rtol=1e-12, atol=1e-15)
     with pytest.raises(DeviceError, match="arrays lie on strict:0, but device='cpu'"):
         jc.jacobian(jc.Sequential(layers), device="cpu").batched(there)
+
+
+@settings(max_examples=20)
+@given(structured_compositions(longest=5), st.integers(2, 40))
+def test_orders_between_two_numbers_of_points_are_planned_for_neither(sample, count):
+    jacobian = jc.jacobian(jc.Sequential(sample.layers))
+    many = jacobian._many_of(points_like(sample.point, count))
+    several = lifted_layers(many.ready, count)
+    assert many._order(count).of(several.chain).flops == planned(several, many.free).flops
+
+
+def test_other_numbers_of_points_use_the_same_programs_again(monkeypatch):
+    rng = np.random.default_rng(9)
+    _, layers = network([20, 30, 20], rng)
+    jacobian = jc.jacobian(jc.Sequential(layers))
+    points = rng.normal(size=(127, 20))
+    jacobian.batched(points)
+    run = jacobian._batch(points).run
+    monkeypatch.setattr(choice, "planned", None)  # nothing is planned any more
+    for count in (64, 71, 100, 126, 71):
+        np.testing.assert_allclose(
+            jacobian.batched(points[:count]), stacked(jacobian, points[:count]), rtol=1e-12, atol=1e-15
+        )
+        assert jacobian._batch(points[:count]).run is run
+        assert jacobian.count_batched(points[:count]).multiplications == run.flops(count)
+
+
+def held_after(work):
+    """Return the bytes that are held after some work and were not before."""
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    work()
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return after - before
+
+
+@pytest.mark.host(reason="NumPy's allocations are traced")
+def test_results_are_kept_for_the_last_number_of_points_only_and_within_the_memory():
+    rng = np.random.default_rng(10)
+    _, layers = network([30, 40, 30], rng)
+    points = rng.normal(size=(300, 30))
+    result = 300 * 30 * 30 * 8
+    free = jc.jacobian(jc.Sequential(layers))
+
+    def rebound(jacobian, numbers):
+        found = None
+        for count in numbers:
+            found = jacobian.batched(points[:count])
+        del found
+
+    assert held_after(lambda: rebound(free, [290, 300, 300, 300, *range(280, 290)])) < 2 * result + (1 << 20)
+    assert held_after(lambda: rebound(jc.gradient(jc.Sequential([*layers, jl.Sum()])), [300])) < 1 << 20
+    limit = free.plan_batched(points).peak + result // 2
+    limited = jc.jacobian(jc.Sequential(layers), memory=limit)
+    limited.plan_batched(points)
+    assert held_after(lambda: rebound(limited, [280, 300, 300, 300, 300])) < limit
+
+
+@pytest.mark.host(reason="NumPy's allocations are traced")
+def test_results_at_one_point_are_kept_within_the_memory_too():
+    rng = np.random.default_rng(13)
+    layers = [jl.Linear(rng.normal(size=(300, 200))), jl.Tanh()]
+    point = rng.normal(size=200)
+    limit = jc.jacobian(jc.Sequential(layers)).plan(point).peak + 300 * 200 * 8 // 2
+    jacobian = jc.jacobian(jc.Sequential(layers), memory=limit)
+    jacobian.plan(point)
+
+    def three():
+        found = [jacobian(point) for _ in range(3)]  # held together, and then dropped
+        del found
+
+    assert held_after(three) < limit
+
+
+@pytest.mark.parametrize("first", ["Linear", "LeftMultiply"])
+def test_what_is_written_over_the_points_does_not_change_those_still_to_come(first):
+    rng = np.random.default_rng(11)
+    shape = (30,) if first == "Linear" else (30, 2)
+    jacobian = jc.jacobian(jc.Sequential([make(first, shape, rng), jl.Tanh()]))
+    points = rng.normal(size=(90, *shape))
+    expected = jacobian.batched(points).copy()
+    for start in (0, expected.size - points.size):
+        out = np.empty(expected.shape)
+        inside = out.reshape(-1)[start : start + points.size].reshape(points.shape)
+        inside[...] = points
+        np.testing.assert_array_equal(jacobian.batched(inside, out=out), expected)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_writing_out_both_factors_counts_at_every_point(count):
+    rng = np.random.default_rng(12)
+    both = jl.LeftMultiply(rng.normal(size=(4, 5))), jl.RightMultiply(rng.normal(size=(3, 2)))
+    jacobian = jc.jacobian(jc.Sequential(both))
+    points = rng.normal(size=(count, 5, 3))
+    assert (
+        jacobian.plan_batched(points).flops == jacobian.count_batched(points).multiplications == count * 4 * 5 * 3 * 2
+    )
+
+
+class ByTheLargest(jc.Elementwise):
+    """Is elementwise only where no number is large."""
+
+    def function(self, x): return x / max(1.0, abs(x).max())  # fmt: skip
+
+    def derivative(self, x): return np.full_like(x, 1 / max(1.0, abs(x).max()))  # fmt: skip
+
+
+@pytest.mark.host(reason="its function is NumPy's")
+def test_elementwise_functions_are_tried_where_numbers_are_large_and_without_warning():
+    points = np.full((9, 3), 0.5)
+    points[5] = 2.0
+    jacobian = jc.jacobian(jc.Sequential([ByTheLargest(), jl.Square()]))
+    np.testing.assert_allclose(jacobian.batched(points), stacked(jacobian, points), rtol=1e-12)
+    points[5] = 1e200
+    overflowing = jc.jacobian(jc.Sequential([Cube(), jl.Tanh()]))
+    assert by_position(overflowing._many_of(points).ready, points, np) == frozenset()

@@ -1,6 +1,8 @@
 """Derivatives at many points at once are those of one point after the other, by numbers and by arrays."""
 
+import gc
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 
 import jacchain as jc
 from jacchain import layers
-from jacchain.errors import DeviceError, InfeasibleError, NonFiniteError, OptionError, SizeError
+from jacchain.errors import DeviceError, DtypeError, InfeasibleError, NonFiniteError, OptionError, SizeError
+from jacchain.functions import batched
 from jacchain.functions.points import chunks, lifted_derivative
 from jacchain.functions.points.chunks import Chunks
 from jacchain.functions.scalar.many_points import PointsExecutable
@@ -131,6 +134,7 @@ def test_many_points_are_taken_in_parts_that_fit_the_cache_or_the_memory(monkeyp
     derivative = jc.jacobian(network, planner="reverse")
     whole = derivative.batched(x)
     monkeypatch.setattr(chunks, "CACHE", 2000)
+    monkeypatch.setattr(chunks, "SHARE", 1 << 19)  # of a gigabyte, which is what the device of the tests has
     parts = jc.jacobian(network, planner="reverse")
     np.testing.assert_allclose(parts.batched(x), whole, rtol=1e-12, atol=1e-14)
     monkeypatch.setattr(lifted_derivative, "COPIED", 0)
@@ -140,10 +144,8 @@ def test_many_points_are_taken_in_parts_that_fit_the_cache_or_the_memory(monkeyp
     for memory in (4000, 6000, 20000):
         limited = jc.jacobian(network, planner="reverse", memory=memory)
         np.testing.assert_allclose(limited.batched(x), whole, rtol=1e-12, atol=1e-14)
-        run = _run(limited)
-        length = run.length(50)
-        assert whole.nbytes + run.chunk(length).program.peak <= memory
-    assert length > 1
+        assert limited.plan_batched(x).peak <= memory
+    assert _run(limited).length(50) > 1
     with pytest.raises(InfeasibleError, match="50 points take") as error:
         jc.jacobian(network, memory=2500).batched(x)
     least = int(re.findall(r"give memory=(\d+)", str(error.value))[0])
@@ -220,3 +222,101 @@ def test_parameters_of_layers_may_change_and_single_precision_stays():
 def test_what_many_points_do_not_take_is_refused(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+def test_results_handed_out_at_the_same_time_are_not_the_same_memory(monkeypatch):
+    x = points(3000)
+    derivative = jc.jacobian(network, planner="reverse", memory=1 << 20)
+    derivative.batched(x)
+    run, others, ask = _run(derivative), [], chunks._Results.is_free
+
+    def interrupted(kept, home):
+        found = ask(kept, home)
+        if not others:
+            others.append(None)
+            others[0] = run._taken([(3000, 2, 3)])  # what another thread may do now
+        return found
+
+    monkeypatch.setattr(chunks._Results, "is_free", interrupted)
+    found = derivative.batched(x)
+    assert not np.shares_memory(found, others[0][0])
+
+
+WIDE = np.random.default_rng(1).normal(size=(40, 40)) / 7
+MEMORY = {
+    "outer": lambda x: np.outer(x, np.sin(x))[:4],
+    "network": lambda x: np.tanh(WIDE @ np.tanh(WIDE @ x)),
+    "cumsum": lambda x: np.cumsum(np.sin(WIDE @ x)),
+}
+
+
+@pytest.mark.host(reason="the memory of the host is looked at")
+@pytest.mark.parametrize("name", MEMORY)
+def test_no_more_memory_is_taken_and_held_than_may_be(name):
+    x = RNG.normal(size=(201, 40))
+    result = jc.jacobian(MEMORY[name]).batched(x).nbytes
+    limit = result + 200_000
+    derivative = jc.jacobian(MEMORY[name], memory=limit)
+    assert result < derivative.plan_batched(x).peak <= limit
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            found = derivative.batched(x)
+            del found
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held <= peak <= 1.05 * limit + (1 << 16)
+
+
+@pytest.mark.host(reason="seconds are those of the host")
+def test_points_are_taken_together_only_where_that_is_quicker():
+    x = RNG.normal(size=(60, 40))
+    for function, is_together in ((MEMORY["network"], True), (MEMORY["cumsum"], False)):
+        derivative = jc.jacobian(function)
+        derivative.batched(x)
+        assert (_run(derivative).length(60) > 1) == is_together
+    hessian = jc.hessian(lambda x: x @ (WIDE @ x) + np.sum(x**3))
+    close(hessian.batched(x[:3]), [hessian(point) for point in x[:3]])
+
+
+@pytest.mark.host(reason="the cache is that of the host")
+def test_other_numbers_of_points_take_programs_that_are_there(monkeypatch):
+    made = []
+    one = lifted_derivative.lifted_derivative
+    monkeypatch.setattr(batched, "lifted_derivative", lambda *a, **k: made.append(a[2]) or one(*a, **k))
+    derivative = jc.jacobian(network, planner="reverse")
+    monkeypatch.setattr(chunks, "CACHE", 4000)
+    for count in range(40, 80):
+        x = points(count)
+        found = derivative.batched(x)
+        close(found[-1:], [derivative(x[-1])])
+    assert len(made) <= 5
+    assert max(made) < 40
+
+
+logarithms = jc.jacobian(lambda x: np.stack([np.log(x[0]) * x[1], x[2] / x[0]]))
+
+
+@pytest.mark.host(reason="numbers one by one are for the host")
+@given(st.integers(1, 12), st.sampled_from([0.0, -1.0, 2.0]))
+@settings(max_examples=10)
+def test_few_points_in_floats_are_many_points_in_rows(count, first):
+    x = points(count)
+    x[0, 0] = first
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(logarithms.batched(x), logarithms.batched(np.tile(x, (12, 1)))[:count], rtol=1e-14)
+
+
+def test_no_points_have_no_weights_and_what_is_amiss_is_said():
+    hessian = jc.hessian(network)
+    assert hessian.batched(points(0), weights=np.ones((0, 2))).shape == (0, 3, 3)
+    with pytest.raises(DtypeError, match="the weights are int64"):
+        hessian.batched(points(2), weights=np.ones((2, 2), np.int64))
+    with pytest.raises(SizeError, match="3 numbers as the arguments for many points\na list of numbers"):
+        hessian.batched([0.1, 1, 0.3])
+    with pytest.raises(SizeError, match=r"numpy\.full\(count, number\)"):
+        jc.jacobian(lambda x, y: x * y).batched(points(2), 2.0)
+    scaled = jc.jacobian(lambda x: np.linalg.solve(np.array([[2.0]]), x[None]), memory=PLENTY)
+    close(scaled.batched(points(4)), [scaled(point) for point in points(4)])

@@ -127,7 +127,7 @@ def test_fronts_know_the_need_of_their_ways(chain, room):
 def test_more_memory_never_costs_more_and_every_plan_keeps_to_its_limit(chain):
     most = plan(chain)
     costs = []
-    limits = sorted({max(1, most.peak * k // 12) for k in range(1, 14)})
+    limits = sorted({max(1, most.peak * k // 12) for k in range(1, 14, 2)})
     for limit in limits:
         try:
             found = plan(chain, memory=limit)

@@ -15,7 +15,7 @@ from jacchain.algebra.symmetric import half_calls, mirror_entries, scaled_gram_c
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import Backend
 from jacchain.execution.bind import Group, cut, first_touching_result, flat
-from jacchain.execution.fusion import fused
+from jacchain.execution.fusion import fused, in_place
 from jacchain.execution.operation import (
     VALUE,
     Applied,
@@ -110,7 +110,7 @@ class GraphBinding:
         out = self._operand(step.result, result)
         scratch = self._scratch(step, result)
         self.values[step.result] = out
-        calls = self._calls(kernels, step, out, scratch)
+        calls = in_place(self.backend.kernels, self._calls(kernels, step, out, scratch))
         return Group(step, calls, out.arrays)
 
     def _make_constant(self, step: Instruction) -> None:

@@ -15,6 +15,7 @@ from jacchain.functions.options import FunctionOptions
 from jacchain.functions.points.chunks import Chunks
 from jacchain.functions.points.lifted_hessian import LiftedHessian, hessian_shapes, lifted_hessian
 from jacchain.functions.points.one_by_one import SingleHessian, single_hessian
+from jacchain.functions.points.points import as_points_beside
 from jacchain.functions.points.row_points import points_of_hessian
 from jacchain.functions.prepared_function import inner_tree
 from jacchain.functions.scalar.many_points import PointsExecutable
@@ -23,7 +24,6 @@ from jacchain.functions.scalar.scalarise import scalarised
 from jacchain.functions.second.number_run import number_program
 from jacchain.functions.second.weighted import weighted
 from jacchain.model.expression import Expression
-from jacchain.model.layer import as_point_beside
 from jacchain.model.tree import flatten
 
 Run = PointsExecutable | Chunks[LiftedHessian, SingleHessian]
@@ -134,9 +134,10 @@ class BatchedHessian:
         leaves, tree = flatten((weights,), "the weights")
         if tree.children[0] != self.expression.results:
             raise SizeError("the nesting of the weights is not that of f(x)", "give arrays nested in the same way")
-        arrays = [as_point_beside(leaf, self.home, "the weights") for leaf in leaves]
+        count = points[0].shape[0]
+        arrays = [as_points_beside(leaf, count, self.home, "the weights") for leaf in leaves]
         for array, shape in zip(arrays, self.shapes, strict=True):
-            wanted = (points[0].shape[0], *shape)
+            wanted = (count, *shape)
             if array.shape != wanted:
                 raise SizeError(
                     f"shape {array.shape} of the weights, but f at these points has shape {wanted}",

@@ -15,6 +15,8 @@ from jacchain.execution.program import Program
 from jacchain.execution.run import is_copied
 from jacchain.functions.points.many_seconds import is_scattered, is_slower, is_spread
 from jacchain.functions.points.one_by_one import Single
+from jacchain.planning.pricing.profile import Profile
+from jacchain.planning.pricing.store import shipped
 
 CACHE: Final = 1 << 20
 """Bytes of workspace, without results, that a program for some points may take: a part of the second-level cache."""
@@ -36,6 +38,9 @@ HELD: Final = 2
 
 KEPT: Final = 4
 """Numbers of points that a program is kept ready for."""
+
+ANY: Final = 1 << 62
+"""A limit of bytes that nothing reaches: with a limit, programs are such as tell their bytes."""
 
 WASTE: Final = 8
 """One point in so many may be taken twice, where the last part is not full."""
@@ -102,6 +107,8 @@ class Chunks(Generic[C, S]):
         Where the arguments lie, and so the results.
     backend : Backend
         Where the arithmetic is done.
+    profile : Profile, optional
+        By which seconds are predicted, instead of the one that is shipped.
     """
 
     def __init__(
@@ -115,12 +122,14 @@ class Chunks(Generic[C, S]):
         *,
         home: Backend = CPU,
         backend: Backend = CPU,
+        profile: Profile | None = None,
     ) -> None:
         self.shapes = tuple(shapes)
         self.dtype = dtype
         self.memory = memory
         self.home = home
         self.backend = backend
+        self.profile = profile
         kept = KEPT if memory is None else 1
         self.chunk = lru_cache(maxsize=kept)(several)
         self.single = lru_cache(maxsize=2)(single)
@@ -230,13 +239,14 @@ class Chunks(Generic[C, S]):
         run = self.chunk(length)
         if run is None:
             return 1
-        if room is not None and run.program.peak > room:
+        if room is not None and self._needed(run.program) > room:
             return length // 2
-        if self.backend.device.kind != "cpu" or not is_slower(
-            run.program, length, self._one(room), self.dtype.itemsize
-        ):
+        if self.backend.device.kind != "cpu":
             return length
-        return length // 4 if is_spread(run.program, length) else 1
+        rates = (self.profile or shipped()).rates_of(self.dtype.itemsize)
+        if not is_slower(run.program, length, self._one(room), rates):
+            return length
+        return max(1, length // 4) if is_spread(run.program, length) else 1
 
     def _most(self, room: int | None) -> int:
         """Return how many points the cache, or a part of a device's memory, has room for, or what may be beside."""
@@ -250,7 +260,7 @@ class Chunks(Generic[C, S]):
 
     def _one(self, room: int | None) -> S:
         """Return what is done for one point, in so many bytes if that can be."""
-        found = self.single(None)
+        found = self.single(None if room is None else ANY)
         if room is None or self._needed(found.program) <= room:
             return found
         try:

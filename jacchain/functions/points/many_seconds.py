@@ -7,7 +7,7 @@ from jacchain.algebra.structure import Dense, Sparse, stored
 from jacchain.execution.duration import program_seconds
 from jacchain.execution.program import Program
 from jacchain.functions.points.one_by_one import Single
-from jacchain.planning.pricing.store import shipped
+from jacchain.planning.pricing.profile import Rates
 
 ALONE: Final = 12e-6
 """Seconds that a run takes besides its steps, for one point or for many."""
@@ -19,7 +19,7 @@ MADE: Final = ("multiply", "add", "expand", "tangent", "adjoint", "assemble")
 """Steps whose matrices are written entry by entry where they are sparse."""
 
 
-def is_slower(program: Program, count: int, single: Single, itemsize: int, /) -> bool:
+def is_slower(program: Program, count: int, single: Single, rates: Rates, /) -> bool:
     """Whether a program for so many points takes longer for each than the one for a single point.
 
     Matrices that are block-diagonal at many points keep their speed, and calls are shared by all points. What falls
@@ -31,10 +31,9 @@ def is_slower(program: Program, count: int, single: Single, itemsize: int, /) ->
     count : int
         Its points.
     single : Single
-    itemsize : int
-        Bytes of a number.
+    rates : Rates
+        By which seconds are predicted.
     """
-    rates = shipped().rates_of(itemsize)
     entries = sum(_entries(program, count))
     many = program_seconds(rates, program) + ALONE + ENTRY * entries
     return many / count > single.seconds(rates) + ALONE

@@ -23,7 +23,7 @@ ROW: Final = 1 << 14
 KEPT: Final = 4
 """Lengths of rows that are kept ready."""
 
-FEW: Final = 5
+FEW: Final = 8
 """Points below which each is taken through the program in Python's floats, as a call on a row has a fixed price."""
 
 
