@@ -66,6 +66,12 @@ def write(out: "StrictArray | None", made: Any) -> "StrictArray":
     return out
 
 
+def _is_same_view(a: Any, b: Any) -> bool:
+    if not (isinstance(a, StrictArray) and isinstance(b, StrictArray)):
+        return False
+    return (a.data, a.shape, a.strides) == (b.data, b.shape, b.strides) and a.size > 0
+
+
 @final
 class Ufunc:
     """A universal function: the standard's own, where it has one."""
@@ -79,8 +85,11 @@ class Ufunc:
         given, rest = arguments[:count], arguments[count:]
         if len(given) < count or len(rest) > (out is None):
             raise TypeError(f"{self.name} of {len(arguments)} arguments")
+        target = rest[0] if rest else out
+        if any(value is not target and _is_same_view(value, target) for value in given):
+            raise TypeError(f"{self.name} would copy what it reads: it is written to by another object")
         with np.errstate(all="ignore"):  # a device does not warn
-            return write(rest[0] if rest else out, self._made(given))
+            return write(target, self._made(given))
 
     def _made(self, given: tuple[Any, ...]) -> Any:
         numbers = [raw(value) for value in given]

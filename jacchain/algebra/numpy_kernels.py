@@ -6,7 +6,7 @@ from typing import Any, Final, final
 import numpy as np
 
 from jacchain.algebra.gemm_ways import Choose, GemmWay, gemm_call, gemm_function
-from jacchain.algebra.kernels import Array, Call, Kernels, joins_on_host, run
+from jacchain.algebra.kernels import Array, Call, Calls, Kernels, joins_on_host, panels, run
 
 SMALL: Final = 1 << 15
 """Bytes of a result up to which the call costs more than the memory."""

@@ -102,7 +102,7 @@ class Binding:
         is_result = self.program.storages[register.storage].offset < 0
         kernels = self.backend.result_kernels if is_result else self.backend.kernels
         self.values[step.result] = out = self._operand(step.result, result)
-        calls = in_place(self.backend.kernels, self._calls(kernels, step, out, result))
+        calls = in_place(self.backend, self._calls(kernels, step, out, result))
         return Group(step, calls, out.arrays)
 
     def _calls(self, kernels: Kernels, step: Instruction, out: Operand, result: Array) -> Calls:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, final
 
 from jacchain.algebra.kernels import Array, Call, Calls, Kernels
+from jacchain.execution.device import Backend
 
 EXPRESSIONS: Final = {
     "add": "({0} + {1})",
@@ -158,12 +159,12 @@ def fused(kernels: Kernels, calls: Calls, /) -> Calls:
     return tuple(part.call(kernels) if isinstance(part, Fusing) else part for part in parts(calls, kernels))
 
 
-def in_place(kernels: Kernels, calls: Calls, /) -> Calls:
+def in_place(backend: Backend, calls: Calls, /) -> Calls:
     """Return calls that are given the same object twice where they work in place on one view; the host's as they are.
 
     CuPy copies what an elementwise call reads where it may lie on what is written, unless it is the very same object.
     """
-    return tuple(map(_in_place, calls)) if hasattr(kernels, "elementwise") else calls
+    return calls if backend.device.kind == "cpu" else tuple(map(_in_place, calls))
 
 
 def _in_place(call: Call) -> Call:

@@ -21,6 +21,8 @@ from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import array_shapes
 from jacchain.errors import DeviceError, OptionError
+from jacchain.execution.backend import home_of
+from jacchain.execution.fusion import in_place
 from jacchain.execution.operation import VALUE, FreeOperation
 from jacchain.layers import Function
 from jacchain.model.primitives.formula import LARGE_CHOICE
@@ -46,8 +48,9 @@ class Place:
         return Operand(structure, tuple(self.empty(shape, dtype) for shape in array_shapes(structure)))
 
     def run(self, calls, *arrays):
+        backend = home_of([self.empty(0, float)])
         with self.guard():
-            run(calls)
+            run(in_place(backend, calls))
         self.found += arrays
 
     def all_of(self, primitive, numbers, dtype):

@@ -110,7 +110,7 @@ class GraphBinding:
         out = self._operand(step.result, result)
         scratch = self._scratch(step, result)
         self.values[step.result] = out
-        calls = in_place(self.backend.kernels, self._calls(kernels, step, out, scratch))
+        calls = in_place(self.backend, self._calls(kernels, step, out, scratch))
         return Group(step, calls, out.arrays)
 
     def _make_constant(self, step: Instruction) -> None:
@@ -125,7 +125,8 @@ class GraphBinding:
             self.values[step.result] = Operand(structure, views)
             return
         out = Operand(structure, tuple(xp.empty(shape, self.dtype) for shape in array_shapes(structure)))
-        run(self._calls(self.backend.kernels, step, out, xp.empty(self._scratch_length(step), self.dtype)))
+        calls = self._calls(self.backend.kernels, step, out, xp.empty(self._scratch_length(step), self.dtype))
+        run(in_place(self.backend, calls))
         if isinstance(structure, Diagonal) and (numbers := self.backend.fetch(out.arrays[0])).min() == numbers.max():
             # a constant multiple of the identity: broadcast, so that NumPy takes it for the number that it is
             out = Operand(structure, (xp.broadcast_to(out.arrays[0][:1], (structure.size,)),))

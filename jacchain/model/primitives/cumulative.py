@@ -179,7 +179,8 @@ def _tangents(kernels: Kernels, x: Array, v: Array, out: Array) -> None:
 
 def _adjoints(kernels: Kernels, x: Array, u: Array, out: Array) -> None:
     _sensitivities(kernels, x, u, out)
-    kernels.xp.multiply(out[..., 1:], kernels.xp.cumprod(x[..., :-1], -1), out[..., 1:])
+    rest = out[..., 1:]
+    kernels.xp.multiply(rest, kernels.xp.cumprod(x[..., :-1], -1), rest)
 
 
 def _sensitivities(kernels: Kernels, x: Array, u: Array, out: Array) -> None:

@@ -101,6 +101,10 @@ class PricedKernels:
         m, k = out.shape[0], a.shape[0]
         return self.rates.grid.at(m, k, m, plain=True) / 2 + self.rates["copy"].at(out.size)
 
+    def half(self, a: Phantom, b: Phantom, out: Phantom) -> Calls:
+        """Return the whole product as one call."""
+        return ((self.matmul, (a.T, b, out)),)
+
     def multiply(self, a: Phantom, b: Phantom, out: Phantom) -> float:
         """Price an elementwise product, or the scaling of rows or columns."""
         return self.elementwise("multiply", a, b, out)
