@@ -7,14 +7,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import InfeasibleError, OptionError, SizeError
+from jacchain.errors import InfeasibleError, JacchainError, OptionError, SizeError
 from jacchain.execution.backend import Backend, Device, backend_at, chosen_backend
 from jacchain.execution.on_device import OnDevice, executable
 from jacchain.execution.program import ALIGNMENT, Program
 from jacchain.execution.run import Executable, kept_within
 from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
-from jacchain.execution.tuned import Pricing, tuned
+from jacchain.execution.tuned import Pricing, priced_on, tuned
 from jacchain.model.layer import Layer
 from jacchain.planning.fit import smallest
 from jacchain.planning.graph import Chain
@@ -68,14 +68,25 @@ class Compiled(NamedTuple):
 def compiled(layers: tuple[Layer, ...], point: Array, key: Key, /) -> Compiled:
     """Plan, lower and bind."""
     backend = chosen_backend(backend_at(key.home), key.options.device, key.dtype)
-    backend = tuned(backend, key.options.pricing.profile)
-    with backend.active():
-        found = _compiled(prepared(layers, point, backend), point, key, backend)
+    found = _compiled_on(backend, layers, point, key)
     other = _elsewhere(found) if key.options.device == "auto" else None
     if other is None:
         return found
-    with other.active():
-        return _compiled(prepared(layers, point, other), point, key, other)
+    try:
+        return _compiled_on(other, layers, point, key, found.run if isinstance(found.run, Executable) else None)
+    except JacchainError:  # what cannot be done there is done here
+        return found
+
+
+def _compiled_on(
+    backend: Backend, layers: tuple[Layer, ...], point: Array, key: Key, otherwise: Executable | None = None
+) -> Compiled:
+    """Plan, lower and bind on a device; `otherwise` is what runs on the host where that refuses later."""
+    pricing = priced_on(backend, key.options.pricing, key.options.device)
+    key = key._replace(options=key.options._replace(pricing=pricing))
+    backend = tuned(backend, pricing.profile)
+    with backend.active():
+        return _compiled(prepared(layers, point, backend), point, key, backend, otherwise)
 
 
 def _elsewhere(found: Compiled) -> Backend | None:
@@ -86,7 +97,7 @@ def _elsewhere(found: Compiled) -> Backend | None:
     return quicker_device(run.program, lambda: kernel_launches(calls_of(run))) if isinstance(run, Executable) else None
 
 
-def _compiled(ready: Prepared, point: Array, key: Key, backend: Backend) -> Compiled:
+def _compiled(ready: Prepared, point: Array, key: Key, backend: Backend, otherwise: Executable | None) -> Compiled:
     facts = ready.facts
     expect_one(key, ready)
     found, program = _Work(ready, key).chosen()
@@ -97,7 +108,16 @@ def _compiled(ready: Prepared, point: Array, key: Key, backend: Backend) -> Comp
     part = shape if program.slices is None else (structure.rows, structure.columns)
     kept = kept_within(key.options.memory, program.peak, program.result_bytes)
     run = executable(
-        program, ready.sources, facts, ready.dtype, part, prologue=ready.refresh, backend=backend, kept=kept
+        program,
+        ready.sources,
+        facts,
+        ready.dtype,
+        part,
+        prologue=ready.refresh,
+        backend=backend,
+        kept=kept,
+        again=lambda: ready.again(backend),
+        otherwise=otherwise,
     )
     if program.slices is None:
         return Compiled(found, run, facts[-1].outputs)

@@ -55,6 +55,7 @@ KEPT = 32
 _COMPILED: WeakKeyDictionary[Sequential, dict[Key, Compiled]] = WeakKeyDictionary()
 """What was compiled for each composition; it goes when the composition goes."""
 
+
 class _Known:
     """How derivatives at many points are made, by key and by whether they are checked, and what made the last ones."""
 

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from jacchain.algebra.kernels import Array, Call, Calls
+from jacchain.algebra.kernels import Array, Calls
 from jacchain.errors import OptionError
 from jacchain.execution.backend import CPU
 from jacchain.execution.device import Backend
@@ -93,15 +93,15 @@ class Prepared:
             points=self.points,
         )
 
+    def again(self, backend: Backend, /) -> tuple[tuple[Source, ...], Calls]:
+        """Return the layers with converted parameters of their own on a device, and the calls that refresh these."""
+        found = [converted(layer, self.dtype, backend) for layer in self.layers]
+        return tuple(source for source, _ in found), tuple(call for _, calls in found for call in calls)
+
 
 def prepared(layers: tuple[Layer, ...], point: Array, backend: Backend = CPU, /) -> Prepared:
     """Return layers made ready for points like this one, with parameters on a device."""
     known = resolved(layers, point)
-    facts = facts_at(known, point.shape)
-    sources: list[Source] = []
-    refresh: list[Call] = []
-    for layer in known:
-        source, calls = converted(layer, point.dtype, backend)
-        sources.append(source)
-        refresh += calls
-    return Prepared(known, facts, tuple(sources), tuple(refresh), point.dtype)
+    plain = Prepared(known, facts_at(known, point.shape), known, (), point.dtype)
+    sources, refresh = plain.again(backend)
+    return replace(plain, sources=sources, refresh=refresh)

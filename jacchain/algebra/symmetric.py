@@ -10,6 +10,7 @@ from jacchain.algebra.product import multiply_calls, product
 from jacchain.algebra.rule import Operand
 from jacchain.algebra.structure import Dense, Sparse, Structure, array_shapes
 
+
 class Symmetric(NamedTuple):
     """The predicted structure of a symmetric product, and its multiplications."""
 

@@ -1,5 +1,6 @@
 """The choice of how derivatives at many points are made: in chunks of one program, or one by one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -16,9 +17,11 @@ from jacchain.batches.order import Order
 from jacchain.compiled import Compiled, Key, compiled, expect_one, planned
 from jacchain.errors import InfeasibleError, SizeError
 from jacchain.execution.backend import backend_at, backend_of, chosen_backend
+from jacchain.execution.device import Backend
 from jacchain.execution.source import Shape
-from jacchain.execution.tuned import Pricing, tuned
+from jacchain.execution.tuned import Pricing, priced_on, tuned
 from jacchain.model.layer import Layer, as_point
+from jacchain.model.nested_numbers import gathered
 from jacchain.planning.node import Local, Multiply
 from jacchain.planning.plan import Plan
 from jacchain.prepared import Prepared, prepared
@@ -66,7 +69,10 @@ def as_points(values: ArrayLike, /) -> Array:
         As for one point.
     """
     is_array = type(values) is np.ndarray or backend_of(values) is not None
-    found: Array = values if is_array else np.asarray(values)
+    try:
+        found: Array = values if is_array else gathered(values, "the points")
+    except ValueError:
+        return as_point(values, "the points")  # which says what is wrong
     if not found.ndim:
         cure = "give an array whose first axis counts points, or call the derivative itself at one point"
         raise SizeError(f"the points are one number, of shape {found.shape}", cure)
@@ -97,6 +103,15 @@ class _Pieces:
         return _remembered(self.known, key, found, PIECES)
 
 
+def _again(
+    ready: Prepared, backend: Backend, order: Order, looped: frozenset[int], /
+) -> tuple[Callable[[int], Piece], Prepared]:
+    """Return programs for chunks, and the layers, with converted parameters of their own."""
+    sources, refresh = ready.again(backend)
+    own = replace(ready, sources=sources, refresh=refresh)
+    return partial(_Pieces(own).at, order, looped), own
+
+
 @final
 class Batches:
     """How derivatives of one composition are made at any number of points of one shape.
@@ -116,11 +131,12 @@ class Batches:
 
     def __init__(self, layers: tuple[Layer, ...], points: Array, key: Key, /, *, check: bool = False) -> None:
         self.layers = layers
-        self.key = key
         self.check = check
         self.home = backend_at(key.home)
         given = chosen_backend(self.home, key.options.device, key.dtype)
-        self.backend = tuned(given, key.options.pricing.profile)
+        pricing = priced_on(given, key.options.pricing, key.options.device)
+        self.key = key._replace(options=key.options._replace(pricing=pricing))
+        self.backend = tuned(given, pricing.profile)
         self.point = points[0, ...].copy() if len(points) else self.home.kernels.xp.zeros(key.shape, key.dtype)
         with self.backend.active():
             self.ready = prepared(layers, self.point, self.backend)
@@ -267,7 +283,8 @@ class Batches:
         if key in self.chunks:
             return self.chunks[key]
         piece, memory = partial(self.pieces.at, order, self.looped), self.key.options.memory
-        run = Chunks(piece, size, self.ready, self.shape, self.backend, memory=memory)
+        again = partial(_again, self.ready, self.backend, order, self.looped)
+        run = Chunks(piece, size, self.ready, self.shape, self.backend, memory=memory, again=again)
         return _remembered(self.chunks, key, run, NUMBERS)
 
     def _fitting(self, count: int) -> Compiled:

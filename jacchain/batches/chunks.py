@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple, final
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls, run
-from jacchain.errors import DeviceError
 from jacchain.execution.backend import Backend
 from jacchain.execution.bind import Binding, Group
 from jacchain.execution.count import CountingKernels
+from jacchain.execution.fusion import fused
 from jacchain.execution.program import Program
+from jacchain.execution.queues import Queues
 from jacchain.execution.run import Counted, accept, apart, kept_within
 from jacchain.execution.source import Shape
 from jacchain.prepared import Prepared
@@ -24,9 +25,6 @@ REMEMBERED: Final = 256
 
 BOUND: Final = 4
 """Programs that stay bound for other numbers of points, to the same buffers."""
-
-QUEUES: Final = 4
-"""Queues of a device's work that buffers are kept for."""
 
 
 class Piece(NamedTuple):
@@ -57,6 +55,10 @@ class Piece(NamedTuple):
         steps = self.program.instructions
         once = sum(step.flops for step in steps[: self.program.once])
         return (once if chunks else 0) + chunks * sum(step.flops for step in steps[self.program.once :])
+
+
+Pieces = Callable[[int], Piece]
+"""Returns the program for so many points at once."""
 
 
 class _Span(NamedTuple):
@@ -135,7 +137,23 @@ class _Workspace:
         if not piece.is_copied:
             return _Bound(binding, None, ())
         blocks = self.backend.kernels.xp.empty(piece.result_shape, ready.dtype)
-        return _Bound(binding, blocks, _calls(binding.tail(blocks)))
+        return _Bound(binding, blocks, _calls(binding, blocks))
+
+
+@final
+class _Held:
+    """What is held for one queue of work: programs for layers whose converted parameters are its own, and buffers."""
+
+    __slots__ = ("idle", "piece", "ready")
+
+    def __init__(self, piece: Pieces, ready: Prepared) -> None:
+        self.piece = piece
+        self.ready = ready
+        self.idle: list[_Workspace] = []
+
+    def release(self) -> None:
+        """Drop the buffers."""
+        self.idle.clear()
 
 
 def _counted(counting: CountingKernels, groups: Iterable[Group]) -> int:
@@ -161,8 +179,9 @@ def _popped(idle: list[_Workspace]) -> _Workspace | None:
         return None
 
 
-def _calls(groups: list[Group]) -> Calls:
-    return tuple(call for group in groups for call in group.calls)
+def _calls(binding: Binding, result: Array) -> Calls:
+    """Return the calls that write the blocks into a result, as few as may be."""
+    return fused(binding.backend.kernels, tuple(call for group in binding.tail(result) for call in group.calls))
 
 
 @final
@@ -186,11 +205,13 @@ class Chunks:
         Where the arithmetic is done.
     memory : int, optional
         Bytes that may be held, results kept for reuse among them.
+    again : callable
+        Returns programs and layers for one more queue of the device's work, with converted parameters of their own.
     """
 
     def __init__(
         self,
-        piece: Callable[[int], Piece],
+        piece: Pieces,
         size: int,
         ready: Prepared,
         shape: Shape,
@@ -198,18 +219,21 @@ class Chunks:
         /,
         *,
         memory: int | None = None,
+        again: Callable[[], tuple[Pieces, Prepared]],
     ) -> None:
+        given = [(piece, ready)]
+        self.queues = Queues(lambda: _Held(*(given.pop() if given else again())), backend)
         self.piece = piece
         self.size = size
         self.ready = ready
         self.shape = shape
         self.backend = backend
         self.memory = memory
-        self.idle: dict[int, list[_Workspace]] = {}
 
-    def pieces(self, count: int, /) -> tuple[Piece, ...]:
+    def pieces(self, count: int, piece: Pieces | None = None, /) -> tuple[Piece, ...]:
         """Return what so many points are made by: most chunks by one program, a smaller last one by its own."""
-        return tuple(self.piece(points) for points in dict.fromkeys(span.points for span in self._spans(count)))
+        found = piece or self.piece
+        return tuple(found(points) for points in dict.fromkeys(span.points for span in self._spans(count)))
 
     def flops(self, count: int, /) -> int:
         """Return the predicted multiplications for so many points."""
@@ -232,22 +256,15 @@ class Chunks:
         if out is not None:
             accept(out, (len(points), *self.shape), self.ready.dtype, self.backend)
             points = apart(points, out)
-        try:
-            with self.backend.active():
-                return self._made(points, out)
-        except DeviceError:  # what its memory was exhausted by is given back
-            self.release()
-            raise
+        return self.queues.on_device(lambda held: self._made(held, points, out))
 
-    def _made(self, points: Array, out: Array | None) -> Array:
-        queue = self.backend.queue()
-        if queue not in self.idle and len(self.idle) >= QUEUES:
-            self.idle.pop(next(iter(self.idle)), None)
-        idle = self.idle.setdefault(queue, [])  # work of one queue does not wait for another's
+    def _made(self, held: _Held, points: Array, out: Array | None) -> Array:
+        idle, refresh = held.idle, held.ready.refresh
         workspace = _popped(idle) or _Workspace(self.backend)
         if workspace.count != len(points):
-            self._turn(workspace, len(points))
+            self._turn(workspace, len(points), held.piece)
         try:
+            run(refresh)
             if out is not None or not self.backend.owns(points):
                 if self.memory is not None:
                     workspace.kept = []
@@ -270,7 +287,7 @@ class Chunks:
         count = len(points)
         with self.backend.active():
             workspace = _Workspace(self.backend.with_kernels(counting, counting))
-            self._turn(workspace, count)
+            self._turn(workspace, count, self.piece)
             run(self.ready.refresh)
             for span in workspace.spans:
                 binding, blocks, _ = workspace.bound[span.points]
@@ -286,29 +303,29 @@ class Chunks:
 
     def release(self) -> None:
         """Drop the buffers; the next call makes them anew."""
-        self.idle.clear()
+        self.queues.release()
 
     def forget(self) -> None:
         """Drop the results kept for reuse; under a limit of memory the buffers too."""
         if self.memory is not None:
             self.release()
-        for workspace in [workspace for idle in tuple(self.idle.values()) for workspace in tuple(idle)]:
-            workspace.kept = []
+        for held in tuple(self.queues.runs.values()):
+            for workspace in tuple(held.idle):
+                workspace.kept = []
 
     def _nbytes(self, count: int) -> int:
         """Return the bytes of the result."""
         return count * prod(self.shape) * self.ready.dtype.itemsize
 
-    def _turn(self, workspace: _Workspace, count: int) -> None:
+    def _turn(self, workspace: _Workspace, count: int, piece: Pieces) -> None:
         others = BOUND if self.memory is None else 0
-        workspace.turn_to(count, self._spans(count), self.pieces(count), others=others)
+        workspace.turn_to(count, self._spans(count), self.pieces(count, piece), others=others)
 
     def _spans(self, count: int) -> list[_Span]:
         return [_Span(start, min(start + self.size, count)) for start in range(0, count, self.size)]
 
     def _run(self, workspace: _Workspace, points: Array, result: Array, calls: list[Calls]) -> None:
         """Fill a result; `calls` are those of its chunks, where they are known."""
-        run(self.ready.refresh)
         place, latest = self.backend.place, 0
         copy = place if self.backend.owns(result) else self.backend.fetch
         for number, span in enumerate(workspace.spans):
@@ -330,10 +347,10 @@ class Chunks:
     def _straight(self, binding: Binding, part: Array, copy: Any) -> None:
         """Make the blocks of a chunk in their place, or where that is no place for them beside it."""
         if self.backend.owns(part) and part.flags.c_contiguous and getattr(part.flags, "aligned", True):
-            run(_calls(binding.tail(part)))
+            run(_calls(binding, part))
             return
         fresh = self.backend.kernels.xp.empty(part.shape, part.dtype)
-        run(_calls(binding.tail(fresh)))
+        run(_calls(binding, fresh))
         copy(fresh, part)
 
     def _free(self, workspace: _Workspace) -> _Kept:
@@ -354,5 +371,5 @@ class Chunks:
         spans = workspace.spans
         if len(spans) <= REMEMBERED and workspace.bound[spans[0].points].blocks is None:
             parts = ((workspace.bound[span.points].binding, array[span.start : span.stop]) for span in spans)
-            calls = [_calls(binding.tail(part)) for binding, part in parts]
+            calls = [_calls(binding, part) for binding, part in parts]
         return _Kept(array, calls)

@@ -211,9 +211,7 @@ def _replayed(given: Plan, settings: Any) -> "Problem":
     return replay(given, seed=settings.seed, dtype=settings.dtype)
 
 
-def _show(
-    problem: "Problem", planner: str, given: Plan | None, device: str, check: bool, form: str | None
-) -> None:
+def _show(problem: "Problem", planner: str, given: Plan | None, device: str, check: bool, form: str | None) -> None:
     """Run, print, and fail where the derivative differs."""
     from jacchain.execution.backend import as_device
     from jacchain.workloads.differences import compare

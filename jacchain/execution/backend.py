@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, Literal, NamedTuple, NoReturn, final
+from typing import Any, Final, Literal, NamedTuple, final
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from jacchain.algebra.kernels import Array, Kernels
 from jacchain.algebra.numpy_kernels import NUMPY, NUMPY_COLD
 from jacchain.errors import DeviceError, MissingExtraError
 from jacchain.execution.device import Backend, Device
+from jacchain.execution.exhaustion import asked, exhausted, is_exhaustion
 from jacchain.execution.program import ALIGNMENT
+from jacchain.execution.queues import OF_THREAD, number_of_thread
 
-__all__ = ["Backend", "Device"]  # defined next door, and asked for here
+__all__ = ["Backend", "Device", "exhausted"]  # defined next door, and asked for here
 
 COUNTS_REFERENCES: Final = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether reference counts tell reliably that an array is not in use; where not, every large result is fresh."""
@@ -160,11 +162,16 @@ class CudaBackend(NamedTuple):
             with cuda.Device(self.number):
                 yield
         except cuda.memory.OutOfMemoryError as error:
-            exhausted(self, _asked(error))
+            exhausted(self, asked(error))
+        except RuntimeError as error:  # of cuBLAS, cuSPARSE, cuSOLVER, the runtime and the driver
+            if is_exhaustion(error):
+                exhausted(self, None)
+            raise
 
     def queue(self) -> int:
-        """Return the address of the current stream."""
-        return int(self.kernels.xp.cuda.get_current_stream().ptr)
+        """Return the address of the current stream; of the stream that each thread has of its own, the thread's."""
+        address = int(self.kernels.xp.cuda.get_current_stream().ptr)
+        return -number_of_thread() if address == OF_THREAD else address
 
     def synchronise(self) -> None:
         """Wait for the device."""
@@ -179,29 +186,6 @@ class CudaBackend(NamedTuple):
     def supports(self, dtype: "np.dtype[Any]", /) -> bool:
         """Return True for float32 and float64, which every CUDA device has."""
         return dtype.itemsize in (4, 8)
-
-
-def _asked(error: object) -> int | None:
-    """Return the bytes that could not be had, of CuPy's error."""
-    found = getattr(error, "_size", None)
-    return found if isinstance(found, int) else None
-
-
-def exhausted(backend: Backend, asked: int | None, /) -> NoReturn:
-    """Raise the error of a device without memory for so many bytes more.
-
-    Raises
-    ------
-    DeviceError
-        Naming the bytes that are free, and a limit to give as memory=.
-    """
-    free = backend.free_bytes() or 0
-    more = "more memory was" if asked is None else f"{asked:,} bytes were"
-    raise DeviceError(
-        f"{more} asked for on {backend.device}, where {free:,} are free",
-        f"give memory={free} or less: an order or slices that fit are taken, with out= of the host for a large result; "
-        "or free arrays of yours, or use device='cpu'",
-    ) from None
 
 
 def is_cuda_installed() -> bool:

@@ -45,6 +45,10 @@ class Turned(NamedTuple):
 class CudaKernels:
     """The operations on arrays of a CUDA device.
 
+    A stack times one matrix is one product with a taller matrix. One matrix times a stack is made by arrays of
+    pointers, which takes three launches more for every leading axis: the strided-batched product, which would do
+    without, copies a factor that does not have all leading axes.
+
     Parameters
     ----------
     xp : module

@@ -192,7 +192,7 @@ def _step(call: Call, names: dict[Callable[..., object], str], kernels: Kernels)
         return None
     if function == kernels.copyto:
         out, a = arguments
-        return Step(EXPRESSIONS["copy"], (a,), out) if out.shape == a.shape else None
+        return Step(EXPRESSIONS["copy"], (a,), out) if out.shape == getattr(a, "shape", None) else None
     name = names.get(function)
     if name is None or not all(hasattr(array, "flags") for array in arguments):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, final
 
-from jacchain.algebra.kernels import Call, Kernels
+from jacchain.algebra.kernels import Array, Call, Kernels
 from jacchain.algebra.numpy_kernels import NUMPY
 from jacchain.algebra.structure import stored
 from jacchain.errors import DeviceError, MissingExtraError
@@ -64,7 +64,8 @@ class Forecast(NamedTuple):
 def kernel_launches(calls: Iterable[Call], kernels: Kernels = NUMPY, /) -> int:
     """Return how many kernels a CUDA device launches for some calls.
 
-    One each, but more for sparse products and joins, and one for all elementwise calls that are fused.
+    One each, but more for sparse products, joins and stacks times a shared matrix, and one for all elementwise calls
+    that are fused.
 
     Parameters
     ----------
@@ -85,7 +86,17 @@ def kernel_launches(calls: Iterable[Call], kernels: Kernels = NUMPY, /) -> int:
 def _launches(function: Callable[..., object], arguments: tuple[Any, ...]) -> int:
     called = function.func if isinstance(function, partial) else function
     name = getattr(called, "__name__", "")
+    if name == "matmul" and len(arguments) == 3:
+        return _products(*arguments)
     return len(arguments[0]) if name == "concatenate" else SEVERAL.get(name, 1)
+
+
+def _products(a: Array, b: Array, out: Array) -> int:
+    """Return the launches of a stack of products: where a factor is shared, arrays of pointers are made first."""
+    is_joined = b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous
+    if is_joined or a.shape[:-2] == b.shape[:-2]:
+        return 1
+    return 1 + 3 * (len(out.shape) - 2)
 
 
 def calls_of(run: Executable, /) -> list[Call]:
@@ -131,17 +142,21 @@ def _work(program: Program, step: Instruction, each: float, one: float) -> float
 
 def _copied(program: Program, device: Rates) -> float:
     """Return the seconds of copying the point and what is given to the device, and the result back."""
-    given = [stored(register.structure) for register in program.registers if register.storage < 0]
     points = [stored(program.registers[s.result].structure) for s in program.instructions if s.op in ("point", "seed")]
-    there = sum(device["to_device"].at(size * program.itemsize) for size in (*given, *points) if size)
+    there = sum(device["to_device"].at(size * program.itemsize) for size in (*_given(program), *points) if size)
     return there + device["to_host"].at(program.result_bytes)
+
+
+def _given(program: Program) -> list[int]:
+    """Return the numbers of what the layers own already."""
+    return [stored(register.structure) for register in program.registers if register.storage < 0]
 
 
 def quicker_device(program: Program, launches: Callable[[], int], /) -> Backend | None:
     """Return the CUDA device where a program on arrays of the host should be run; None for the host.
 
-    It is taken where it is predicted to be done 1.2 times sooner, copies included, and where there is one: its library
-    is only loaded then. Where that is not installed, not even a profile is read.
+    It is taken where it is predicted to be done 1.2 times sooner, copies included, and where there is one with memory
+    enough: its library is only loaded then. Where that is not installed, not even a profile is read.
     """
     if program.flops < LEAST_FLOPS or program.lanes or program.slices is not None or not is_cuda_installed():
         return None
@@ -149,7 +164,10 @@ def quicker_device(program: Program, launches: Callable[[], int], /) -> Backend 
     if not forecast(program, 0, device, host).is_worth:  # not even if launches took nothing
         return None
     found = _usable()
-    return found if found is not None and forecast(program, launches(), device, host).is_worth else None
+    needed = program.peak + sum(_given(program)) * program.itemsize
+    if found is None or needed > (needed if (free := found.free_bytes()) is None else free):
+        return None
+    return found if forecast(program, launches(), device, host).is_worth else None
 
 
 @cache

@@ -1,69 +1,21 @@
 """Programs on a device other than the host: called with arrays of either, the result lies where the point does."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar, final
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, final
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array, Calls
 from jacchain.algebra.rule import Operand
-from jacchain.errors import DeviceError
+from jacchain.errors import DeviceError, OptionError
 from jacchain.execution.assembly import Assembly
 from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.graph.run import GraphExecutable, Result
 from jacchain.execution.operation import Applied
 from jacchain.execution.program import Program
+from jacchain.execution.queues import Queues
 from jacchain.execution.run import KEPT, Counted, Executable
 from jacchain.execution.source import Facts, Source
-
-QUEUES = 4
-"""Queues of work that buffers are kept for; the oldest goes first."""
-
-
-class _Buffered(Protocol):
-    """What holds buffers."""
-
-    def release(self) -> None:
-        """Drop them."""
-
-
-R = TypeVar("R", bound=_Buffered)
-
-
-class Queues(Generic[R]):
-    """One runner for every queue of a device, as the work of one does not wait for that of another.
-
-    What is exhausted memory gives its buffers back, so that the next call finds all of it.
-    """
-
-    def __init__(self, make: Callable[[], R], backend: Backend, /) -> None:
-        self.make = make
-        self.backend = backend
-        self.runs: dict[int, R] = {}
-
-    def current(self) -> R:
-        """Return the runner of the current queue, on the active device."""
-        queue = self.backend.queue()
-        found = self.runs.get(queue)
-        if found is None:
-            while len(self.runs) >= QUEUES:
-                self.runs.pop(next(iter(self.runs)), None)
-            found = self.runs[queue] = self.make()
-        return found
-
-    def release(self) -> None:
-        """Drop all buffers."""
-        for found in tuple(self.runs.values()):
-            found.release()
-
-    def on_device(self, work: Callable[[R], Any], /) -> Any:
-        """Return the result of some work with the runner of the current queue."""
-        try:
-            with self.backend.active():
-                return work(self.current())
-        except DeviceError:
-            self.release()
-            raise
 
 
 @final
@@ -71,12 +23,24 @@ class OnDevice:
     """A program bound to its layers on a device; see `Executable` for what is in common.
 
     A point and seeds of the host are brought to the device, and the result back, once each.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a program of its own, for one queue.
+    backend : Backend
+    otherwise : Executable, optional
+        What runs on the host from when the device refuses, for want of memory or of a function.
     """
 
-    def __init__(self, make: Callable[[], Executable], backend: Backend, /) -> None:
+    def __init__(
+        self, make: Callable[[], Executable], backend: Backend, otherwise: Executable | None = None, /
+    ) -> None:
         self.backend = backend
         self.queues = Queues(make, backend)
-        first = make()  # without buffers, which are made with the first call
+        self.otherwise = otherwise
+        self.is_refused = False
+        first = self.queues.current()  # without buffers, which are made with the first call
         self.program: Program = first.program
         self.dtype = first.dtype
         self.shape = first.shape
@@ -101,20 +65,32 @@ class OnDevice:
             found = run(point, seeds=seeds, out=target, check=check)
             return self.backend.fetch(found, out) if is_host else found
 
-        return self.queues.on_device(work)
+        if self.otherwise is None or not is_host:
+            return self.queues.on_device(work)
+        if not self.is_refused:
+            try:
+                return self.queues.on_device(work)
+            except (DeviceError, OptionError):
+                self.is_refused = True
+        return self.otherwise(point, seeds=seeds, out=out, check=check)
 
-    def slices(self, point: Array, starts: Sequence[int], /, *, check: bool = False) -> Iterator[Array]:
+    def slices(self, point: Array, starts: Sequence[int], /, *, check: bool = False) -> Generator[Array]:
         """Yield the slices of the Jacobian, on the device; it is active as long as that lasts."""
         return self.queues.current().slices(point, starts, check=check)
 
     def count(self, point: Array, /, *, seeds: dict[str, Array] | None = None) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""
+        if self.otherwise is not None and self.is_refused:
+            return self.otherwise.count(point, seeds=seeds)
         found: Counted = self.queues.on_device(lambda run: run.count(point, seeds=seeds))
         return found
 
     def release(self) -> None:
-        """Drop the buffers; the next call makes them anew."""
+        """Drop the buffers; the next call makes them anew, and tries the device again."""
+        self.is_refused = False
         self.queues.release()
+        if self.otherwise is not None:
+            self.otherwise.release()
 
 
 @final
@@ -179,17 +155,30 @@ def executable(
     prologue: Calls = (),
     backend: Backend = CPU,
     kept: int = KEPT,
+    again: Callable[[], tuple[Sequence[Source], Calls]] | None = None,
+    otherwise: Executable | None = None,
 ) -> Executable | OnDevice:
-    """Return a program bound to its layers; see `Executable`.
+    """Return a program bound to its layers; see `Executable`, and of a device's `OnDevice`.
+
+    Parameters
+    ----------
+    again : callable, optional
+        Returns the layers with converted parameters of their own, and the calls that refresh these: what refreshes them
+        in one queue does not wait for another queue that still reads them.
 
     Raises
     ------
     DeviceError
         Steps that several workers share, on a device.
     """
+    given = [(sources, prologue)]
 
     def make() -> Executable:
-        return Executable(program, sources, facts, dtype, shape, prologue=prologue, backend=backend, kept=kept)
+        try:
+            mine, calls = given.pop() if prologue else (sources, prologue)
+        except IndexError:
+            mine, calls = (sources, prologue) if again is None else again()
+        return Executable(program, mine, facts, dtype, shape, prologue=calls, backend=backend, kept=kept)
 
     if backend.device.kind == "cpu":
         return make()
@@ -198,7 +187,7 @@ def executable(
             f"workers share the steps on the host, but the arithmetic is done on {backend.device}",
             "leave workers= out, or use device='cpu'",
         )
-    return OnDevice(make, backend)
+    return OnDevice(make, backend, otherwise)
 
 
 def graph_executable(

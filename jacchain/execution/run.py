@@ -1,6 +1,6 @@
 """Running a program: one call copies the point in, does the arithmetic, and hands the Jacobian out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, final
 
 import numpy as np
@@ -215,13 +215,14 @@ class Executable:
         finally:
             self.idle.append(workspace)
 
-    def slices(self, point: Array, starts: Sequence[int], /, *, check: bool = False) -> Iterator[Array]:
+    def slices(self, point: Array, starts: Sequence[int], /, *, check: bool = False) -> Generator[Array]:
         """Yield the slices of the Jacobian at a point one after the other, all in the same array."""
         workspace = self._taken()
         try:
             slot = workspace.slot()
             run(self.prologue)
-            kept = point.copy()  # the caller's array may lie where slices are written to
+            # the caller's array may lie where slices are written to
+            kept = point.copy() if self.backend.owns(point) else self.backend.place(point)
             for start in starts:
                 part = self._part(workspace.binding, slot.array, slot.calls, start)
                 self._fill(part.binding, kept, None)

@@ -1,11 +1,12 @@
 """Running a program slice by slice, so that one slice of the Jacobian is held besides the caller's array."""
 
+from contextlib import closing
 from typing import final
 
 import numpy as np
 
 from jacchain.algebra.kernels import Array
-from jacchain.errors import OptionError, SizeError
+from jacchain.errors import DeviceError, OptionError, SizeError
 from jacchain.execution.on_device import OnDevice
 from jacchain.execution.program import Program
 from jacchain.execution.run import Counted, Executable
@@ -46,18 +47,25 @@ class Sliced:
 
     def __call__(self, point: Array, /, *, out: Array | None = None, check: bool = False) -> Array:
         """Return the Jacobian at a point, written slice by slice into `out` where it is given."""
-        result = self._fresh(point) if out is None else out
-        self.run.accept(result, self.shape)
-        whole = self._as_matrix(result)
-        slices = self.program.slices
+        try:
+            result = self._fresh(point) if out is None else out
+            self.run.accept(result, self.shape)
+            with self.run.backend.active():
+                self._write(self._as_matrix(result), point, check=check)
+        except DeviceError:  # what its memory was exhausted by is given back
+            self.release()
+            raise
+        return result
+
+    def _write(self, whole: Array, point: Array, *, check: bool) -> None:
+        """Write the slices at a point to their places."""
+        backend, slices = self.run.backend, self.program.slices
         assert slices is not None
-        backend = self.run.backend
-        write = backend.kernels.copyto if backend.owns(result) else lambda target, part: backend.fetch(part, target)
-        with backend.active():
-            for start, part in zip(slices.starts, self.run.slices(point, slices.starts, check=check), strict=True):
+        write = backend.kernels.copyto if backend.owns(whole) else lambda target, part: backend.fetch(part, target)
+        with closing(self.run.slices(point, slices.starts, check=check)) as parts:
+            for start, part in zip(slices.starts, parts, strict=True):
                 places = slice(start, start + slices.size)
                 write(whole[:, places] if slices.axis == "columns" else whole[places], part)
-        return result
 
     def count(self, point: Array, /) -> Counted:
         """Run once with every multiplication of products counted and every buffer weighed."""

@@ -18,6 +18,8 @@ class Pricing(NamedTuple):
 
     cost: Cost = "multiplications"
     profile: Profile | None = None
+    is_given: bool = False
+    """The user gave the profile, and it is not merely that of the device."""
 
 
 def as_pricing(cost: Cost, profile: ProfileLike, device: Device | Literal["auto"], /) -> Pricing:
@@ -30,7 +32,15 @@ def as_pricing(cost: Cost, profile: ProfileLike, device: Device | Literal["auto"
     """
     if as_cost(cost) == "multiplications" and profile is None:
         return Pricing()
-    return Pricing(cost, as_profile(profile, device="cpu" if device == "auto" else str(device)))
+    found = as_profile(profile, device="cpu" if device == "auto" else str(device))
+    return Pricing(cost, found, profile is not None)
+
+
+def priced_on(backend: Backend, pricing: Pricing, asked: Device | Literal["auto"], /) -> Pricing:
+    """Return the same with the profile of the device that was found to do the arithmetic, where none was given."""
+    if pricing.profile is None or pricing.is_given or asked != "auto" or backend.device.kind == "cpu":
+        return pricing
+    return pricing._replace(profile=as_profile(None, device=str(backend.device)))
 
 
 def tuned(backend: Backend, profile: Profile | None, /) -> Backend:

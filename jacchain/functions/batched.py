@@ -8,7 +8,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.errors import NonFiniteError, OptionError
 from jacchain.execution.backend import CPU, Backend, chosen_backend, kernels_of
 from jacchain.execution.operation import Shape
-from jacchain.execution.tuned import tuned
+from jacchain.execution.tuned import priced_on, tuned
 from jacchain.functions.check import check_values
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.points.chunks import Chunks
@@ -98,6 +98,7 @@ def batched_function(
     blocks: list[Shape] = [tail if wanted == "gradient" else head + tail for head in shapes for tail in tails]
     every = blocks + shapes * with_value
     backend, found = chosen_backend(home, options.device, expression.dtype), None
+    options = options._replace(pricing=priced_on(backend, options.pricing, options.device))
     backend = tuned(backend, options.pricing.profile)
     if backend.device.kind == "cpu":  # numbers one by one are for the host
         found = many_points_derivative(expression, options, with_value=with_value)

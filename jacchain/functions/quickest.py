@@ -10,7 +10,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.execution.backend import CPU, Backend, chosen_backend
 from jacchain.execution.operation import Shape
-from jacchain.execution.tuned import tuned
+from jacchain.execution.tuned import priced_on, tuned
 from jacchain.functions.options import FunctionOptions
 from jacchain.functions.prepared_function import (
     Cut,
@@ -39,7 +39,9 @@ def quickest(
     """
     if wanted == "gradient":
         expect_number(expression)
-    backend = tuned(chosen_backend(home, options.device, expression.dtype), options.pricing.profile)
+    backend = chosen_backend(home, options.device, expression.dtype)
+    options = options._replace(pricing=priced_on(backend, options.pricing, options.device))
+    backend = tuned(backend, options.pricing.profile)
     if backend.device.kind != "cpu":  # numbers one by one are for the host
         return prepared_function(expression, options, wanted=wanted, with_value=with_value, backend=backend)
     found = quicker(expression, options, with_value=with_value)

@@ -1,7 +1,7 @@
 """The base of values that stand for arrays: NumPy's functions on them become primitives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from numbers import Number
 from typing import Any, Literal, Self, final
 
@@ -110,8 +110,10 @@ class Overloaded(ABC):
 
     @final
     def __array_function__(
-        self, function: Callable[..., Any], _types: object, args: Sequence[Any], options: Mapping[str, Any]
+        self, function: Callable[..., Any], types: Collection[type], args: Sequence[Any], options: Mapping[str, Any]
     ) -> Any:
+        if len(types) > 1:  # there may be arrays of a device among the constants
+            args, options = _all_on_host(args), {name: _all_on_host(value) for name, value in options.items()}
         return call_function(function, args, options)
 
     @final
@@ -362,6 +364,13 @@ def on_host(operand: Any, /) -> Any:
         return np.asanyarray(operand)
     with backend.active():
         return backend.fetch(operand)
+
+
+def _all_on_host(values: Any) -> Any:
+    """Return values, perhaps in nested lists, with arrays of the host in the place of those of a device."""
+    if type(values) in (list, tuple):
+        return type(values)(map(_all_on_host, values))
+    return on_host(values) if backend_of(values) is not None else values
 
 
 def stacked(nested: Any, /) -> Any:

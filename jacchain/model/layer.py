@@ -17,6 +17,7 @@ from jacchain.execution.device import Backend
 from jacchain.execution.source import Bent, Borrowed, Computed, Facts, MatrixFree, Shape, SourceCurvature
 from jacchain.model.array_protocol import Overloaded
 from jacchain.model.local_curvature import local_curvature
+from jacchain.model.nested_numbers import gathered
 
 L = TypeVar("L", bound="Layer")
 
@@ -289,7 +290,7 @@ def as_point(values: ArrayLike, /, what: str = "the input") -> Array:
     if isinstance(values, np.ma.MaskedArray):
         raise DtypeError(f"{what} {verb} a masked array", "fill it first, for example with x.filled(0.0)")
     try:
-        array: Array = values if type(values) is np.ndarray or _is_elsewhere(values) else np.asarray(values)
+        array: Array = values if type(values) is np.ndarray or _is_elsewhere(values) else gathered(values, what)
     except ValueError as error:
         raise SizeError(f"{what} {verb} no array: {error}", "give rows of equal length") from None
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):

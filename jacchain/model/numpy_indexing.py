@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from jacchain.errors import TraceError
-from jacchain.model.array_protocol import Overloaded, apply
+from jacchain.execution.backend import backend_of
+from jacchain.model.array_protocol import Overloaded, apply, on_host
 from jacchain.model.primitives.selection import rearranged, selection
 
 
@@ -29,7 +30,7 @@ def _constant(item: Any) -> Any:
         return np.asarray([_constant(value) for value in item])
     if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
         return int(item)
-    return item
+    return item if isinstance(item, np.ndarray) or backend_of(item) is None else _constant(on_host(item))
 
 
 def moved(x: Any, rearrange: Callable[[Any], Any], /) -> Any:

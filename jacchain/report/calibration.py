@@ -85,7 +85,9 @@ def calibration_text(found: Calibration, place: str, /) -> str:
 
 
 def _cell(figure: float | None) -> str:
-    return f"{'-':>11}" if figure is None else f"{figure:>11.3g}"
+    if figure is None:
+        return f"{'-':>11}"
+    return f"{figure:>11,.0f}" if figure >= 100 else f"{figure:>11.3g}"
 
 
 def _verdicts(rates: Sequence[Rates], verifications: Sequence[Verification]) -> list[str]:
@@ -95,7 +97,7 @@ def _verdicts(rates: Sequence[Rates], verifications: Sequence[Verification]) -> 
         for each, found in zip(rates, verifications, strict=True)
     ]
     if any(found.median_error > POOR for found in verifications):
-        said += [f"-> errors above {POOR:.0%}: measure again with more --seconds, or when the machine is idle"]
+        said += [f"-> errors above {POOR:.0%}: measure again with more --seconds or on an idle machine"]
     return said
 
 

@@ -15,7 +15,7 @@ from jacchain.execution.calibration.calibrate import calibrate
 from jacchain.planning.pricing.profile import Profile
 from jacchain.workloads import networks
 
-SECONDS = 45.0
+SECONDS = 60.0
 """For the calibration, which all rows share."""
 
 BOUND = 0.85

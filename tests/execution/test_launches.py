@@ -64,6 +64,7 @@ def test_auto_takes_a_card_where_it_is_predicted_to_be_worth_it_and_the_host_wit
     assert small.derivative("optimal").compiled(small.point).run.backend is not other
 
 
+@pytest.mark.host(reason="the host is what is chosen")
 def test_auto_looks_for_nothing_where_no_library_for_devices_is_installed(monkeypatch):
     monkeypatch.setattr(launches, "is_cuda_installed", lambda: False)
     monkeypatch.setattr(launches, "dependable", lambda *_: pytest.fail("no profile is read"))
