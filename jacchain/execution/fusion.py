@@ -170,6 +170,8 @@ def in_place(backend: Backend, calls: Calls, /) -> Calls:
 def _in_place(call: Call) -> Call:
     function, arguments = call
     out = arguments[-1] if arguments else None
+    if isinstance(function, partial):  # of ufuncs whose third positional argument NumPy deprecates
+        out = function.keywords.get("out", out)
     if not hasattr(out, "strides"):
         return call
     view = _view(out)
