@@ -4,7 +4,7 @@ The kernels that run on it are the CUDA kernels themselves, on the arrays of `st
 """
 
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -27,6 +27,7 @@ from strict_arrays import (
 from jacchain.execution import backend
 from jacchain.execution.backend import Device, Kind
 from jacchain.execution.cuda_kernels import CudaKernels
+from jacchain.execution.exhaustion import exhausted
 
 
 class Listed:
@@ -207,3 +208,31 @@ def place(values: Any) -> StrictArray:
 def fetch(array: StrictArray) -> Any:
     """Return numbers of the device on the host."""
     return STRICT.fetch(array)
+
+
+class Scarce:
+    """The stand-in with memory that may be exhausted: whatever raises MemoryError stands for that."""
+
+    free: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(STRICT, name)
+
+    def with_kernels(self, *kernels: Any) -> Any:
+        return STRICT.with_kernels(*kernels)
+
+    def free_bytes(self) -> int | None:
+        return self.free
+
+    @contextmanager
+    def active(self) -> Any:
+        try:
+            yield
+        except MemoryError as error:
+            exhausted(self, error.args[0])
+
+
+def replaced(monkeypatch: Any, found: Any) -> Any:
+    """Let another backend stand for the device during a test, and return it."""
+    monkeypatch.setitem(backend.KINDS, "strict", backend.KINDS["strict"]._replace(make=lambda _: found))
+    return found

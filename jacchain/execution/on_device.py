@@ -174,10 +174,10 @@ def executable(
     given = [(sources, prologue)]
 
     def make() -> Executable:
-        try:
-            mine, calls = given.pop() if prologue else (sources, prologue)
-        except IndexError:
-            mine, calls = (sources, prologue) if again is None else again()
+        if again is None or not prologue:
+            mine, calls = sources, prologue
+        else:  # the first takes what was converted already
+            mine, calls = given.pop() if given else again()
         return Executable(program, mine, facts, dtype, shape, prologue=calls, backend=backend, kept=kept)
 
     if backend.device.kind == "cpu":

@@ -8,18 +8,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from jacchain.algebra.product import price, product
 from jacchain.algebra.structure import Dense, Structure
-from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import MODES, Step, mode_cost
 from jacchain.planning.graph import Chain
-from jacchain.planning.node import Adjoint, Local, Multiply, Tangent
+from jacchain.planning.node import Adjoint, Local, Tangent
+from jacchain.planning.states import FULL, Key, Structures, least, multiplied
 
 Array = Any
-Key = tuple[int, int, int]
-"""First link, last link, number of the structure."""
-
-FULL: Final = 0
-"""Number of the dense structure, whatever its sizes."""
-
 MOST: Final = 1 << 61
 """Costs up to this are kept in 64 bits; the sum of two of them and a product still fits."""
 
@@ -54,8 +48,8 @@ class Table:
 
     def __init__(self, chain: Chain, bound: int, /, *, middles: Sequence[int] | None = None) -> None:
         self.chain, self.bound = chain, bound
-        self.structures: list[Structure | None] = [None]  # dense ones are told by their interval
-        self.numbers: dict[Structure, int] = {}
+        self.known = Structures()
+        self.structures = self.known.listed
         self.products: dict[tuple[int, int], tuple[int, int]] = {}  # cost and number of a pair
         self.cells: dict[tuple[int, int], dict[int, Choice]] = {}  # only what is not dense
         n = len(chain)
@@ -83,12 +77,7 @@ class Table:
             There is none.
         """
         last = len(self.chain) - 1
-        states = self.states(0, last)
-        if not states:
-            raise InfeasibleError(
-                "no order of the chain is possible", "give every link a structure, a tangent_cost or an adjoint_cost"
-            )
-        return 0, last, min(states, key=states.__getitem__)
+        return least(self.states(0, last), last)
 
     def states(self, first: int, last: int, /) -> dict[int, int]:
         """Return the costs of an interval's structures by their numbers."""
@@ -106,7 +95,7 @@ class Table:
             choice = self.cells[first, last][number]
             if first == last:
                 return Step(Local, first, "given", ())
-            return _multiplied(first, choice.split, last, choice.left, choice.right)
+            return multiplied(first, choice.split, last, choice.left, choice.right)
         wanted = int(self.starting[last - first + 1, first])
         for flops, step in self._local_ways(first) if first == last else self._ways(first, last):
             if flops == wanted:
@@ -123,14 +112,14 @@ class Table:
         """Yield all ways to the dense product of an interval."""
         pairs = self._dense_splits(first, last)
         split = int(pairs.argmin())
-        yield int(pairs[split]), _multiplied(first, first + split, last, FULL, FULL)
+        yield int(pairs[split]), multiplied(first, first + split, last, FULL, FULL)
         splits = {*(end for end, _, _ in self.below[first]), *(start - 1 for start in self.above[last])}
         for split in sorted(split for split in splits if first <= split < last):
             for left, above in self.states(split + 1, last).items():
                 for right, below in self.states(first, split).items():
                     if FULL in (left, right) or self.products.get((left, right), (0, -1))[1] == FULL:
                         flops = above + below + self._price(left, right, first, split, last)
-                        yield flops, _multiplied(first, split, last, left, right)
+                        yield flops, multiplied(first, split, last, left, right)
         upper, lower = self.chain.links[last], self.chain.links[first]
         if upper.tangent_cost is not None:
             for right, flops in self.states(first, last - 1).items():
@@ -155,14 +144,6 @@ class Table:
         other = self.structures[right] or Dense(sizes[split + 1], sizes[first])
         return price(one, other).cost
 
-    def _number(self, structure: Structure) -> int:
-        if isinstance(structure, Dense):
-            return FULL
-        number = self.numbers.setdefault(structure, len(self.structures))
-        if number == len(self.structures):
-            self.structures.append(structure)
-        return number
-
     def _first_row(self) -> None:
         for k, link in enumerate(self.chain.links):
             costs = [flops for flops, _ in self._local_ways(k)]
@@ -170,7 +151,7 @@ class Table:
                 self._set(1, k, min(costs))
             given = mode_cost(self.chain, k, "given")
             if given is not None and not isinstance(link.local, Dense) and given <= self.bound:
-                self._keep(k, k, {self._number(link.local): Choice(given, -1, -1, -1)})
+                self._keep(k, k, {self.known.number(link.local): Choice(given, -1, -1, -1)})
 
     def _row(self, length: int) -> None:
         """Work out all intervals of a length."""
@@ -255,7 +236,7 @@ class Table:
     def _formed(self, left: int, right: int) -> int:
         """Return the number of such a product, forming its structure."""
         made = product(*self._pair(left, right))
-        self.products[left, right] = made.cost, self._number(made.structure)
+        self.products[left, right] = made.cost, self.known.number(made.structure)
         return self.products[left, right][1]
 
     def _pair(self, left: int, right: int) -> tuple[Structure, Structure]:
@@ -280,10 +261,6 @@ class Table:
             column = price(structure, Dense(structure.columns, 1)).cost
             self.lower.add(first, last - first + 1, choice.flops, row)
             self.upper.add(last + 1, last - first + 1, choice.flops, column)
-
-
-def _multiplied(first: int, split: int, last: int, left: int, right: int) -> Step[Key]:
-    return Step(Multiply, -1, "given", ((split + 1, last, left), (first, split, right)))
 
 
 def _costs(costs: list[int | None], dtype: Any) -> tuple[Array, Array]:

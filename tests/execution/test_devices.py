@@ -1,7 +1,7 @@
 """Devices: the result lies where the point lies, numbers travel once, and what goes wrong is named with its cure."""
 
 import pickle
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from networks import compositions
 from numpy.testing import assert_allclose, assert_array_equal
 from strict_arrays import StrictArray
-from strict_device import fetch, place
+from strict_device import Scarce, fetch, place, replaced
 
 import jacchain as jc
 from jacchain.errors import DeviceError, DtypeError, MissingExtraError, NonFiniteError
 from jacchain.execution import backend
-from jacchain.execution.backend import CPU, CudaBackend, Device, as_device, backend_at, chosen_backend, exhausted
+from jacchain.execution.backend import CPU, CudaBackend, Device, as_device, backend_at, chosen_backend
 from jacchain.layers import Bias, Linear, Sigmoid, Sum, Tanh
 
 strict_device.install()
@@ -211,41 +211,23 @@ def test_points_that_have_no_derivative_are_refused_on_devices_too():
         jc.jacobian(jc.Sequential([Bias(np.array([np.inf, 0.0])), Tanh()]), check=True)(place(np.ones(2)))
 
 
-class Small:
+class Small(Scarce):
     """The other device, with little memory or few dtypes."""
 
-    free, dtypes = None, ("float32", "float64")
-
-    def __getattr__(self, name):
-        return getattr(strict_device.STRICT, name)
+    dtypes = ("float32", "float64")
 
     def supports(self, dtype):
         return dtype.name in self.dtypes
-
-    def free_bytes(self):
-        return self.free
-
-    def with_kernels(self, *kernels):
-        return strict_device.STRICT.with_kernels(*kernels)
 
     def workspace(self, nbytes, dtype):
         if self.free is not None and nbytes > self.free:
             raise MemoryError(nbytes)
         return strict_device.STRICT.workspace(nbytes, dtype)
 
-    @contextmanager
-    def active(self):
-        try:
-            yield
-        except MemoryError as error:
-            exhausted(self, error.args[0])
-
 
 @pytest.fixture
 def small(monkeypatch):
-    found = Small()
-    monkeypatch.setitem(backend.KINDS, "strict", backend.KINDS["strict"]._replace(make=lambda _: found))
-    return found
+    return replaced(monkeypatch, Small())
 
 
 def test_exhausted_memory_offers_a_limit_and_the_next_call_works(small):

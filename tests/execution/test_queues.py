@@ -9,13 +9,12 @@ import pytest
 import strict_arrays
 import strict_device
 from numpy.testing import assert_allclose, assert_array_equal
-from strict_device import STRICT, fetch, place
+from strict_device import STRICT, Scarce, fetch, place, replaced
 
 import jacchain as jc
 from jacchain.errors import DeviceError
 from jacchain.execution import backend, launches
 from jacchain.execution.backend import CudaBackend
-from jacchain.execution.exhaustion import exhausted
 from jacchain.execution.queues import QUEUES
 from jacchain.layers import Function, Linear, Tanh
 from jacchain.planning.pricing.store import shipped
@@ -27,41 +26,23 @@ X = RANDOM.standard_normal(4)
 W = RANDOM.standard_normal((5, 4))
 
 
-class Card:
+class Card(Scarce):
     """The stand-in, with a current queue and memory that may be exhausted."""
 
     current, free, is_full = 1, 1 << 30, False
 
-    def __getattr__(self, name):
-        return getattr(STRICT, name)
-
     def queue(self):
         return self.current
-
-    def free_bytes(self):
-        return self.free
-
-    def with_kernels(self, *kernels):
-        return STRICT.with_kernels(*kernels)
 
     def fetch(self, array, out=None):
         if self.is_full:  # stands for whatever a call asks for
             raise MemoryError(4096)
         return STRICT.fetch(array, out)
 
-    @contextmanager
-    def active(self):
-        try:
-            yield
-        except MemoryError as error:
-            exhausted(self, error.args[0])
-
 
 @pytest.fixture
 def card(monkeypatch):
-    found = Card()
-    monkeypatch.setitem(backend.KINDS, "strict", backend.KINDS["strict"]._replace(make=lambda _: found))
-    return found
+    return replaced(monkeypatch, Card())
 
 
 def net():

@@ -2,25 +2,20 @@
 
 from collections.abc import Iterator
 from math import inf
-from typing import Any, Final, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from jacchain.algebra.product import product
-from jacchain.algebra.structure import Dense, Structure
-from jacchain.errors import InfeasibleError
+from jacchain.algebra.structure import Dense
 from jacchain.planning.draft import MODES, Step, mode_cost
 from jacchain.planning.graph import Chain
-from jacchain.planning.node import Adjoint, Local, Multiply, Tangent
+from jacchain.planning.node import Adjoint, Local, Tangent
 from jacchain.planning.quickest.predictor import Predictor
+from jacchain.planning.states import FULL, Key, Structures, least, multiplied
 
 Array = Any
-Key = tuple[int, int, int]
-"""First link, last link, number of the structure."""
-
-FULL: Final = 0
-"""Number of the dense structure, whatever its sizes."""
 
 
 class Way(NamedTuple):
@@ -56,8 +51,8 @@ class Cells:
         self.ending = np.full((n + 1, n + 1), inf)  # [length, last link + 1]
         self.splits = np.zeros((n + 1, n + 1), np.intp)  # links of the lower part
         self.others: dict[tuple[int, int], Step[Key]] = {}  # dense states that are no product of two dense parts
-        self.structures: list[Structure | None] = [None]
-        self.numbers: dict[Structure, int] = {}
+        self.known = Structures()
+        self.structures = self.known.listed
         self.pairs: dict[tuple[int, int, int], tuple[float, int]] = {}
         self.cells: dict[tuple[int, int], dict[int, Way]] = {}  # only what is not dense
         self.below: list[list[int]] = [[] for _ in range(n)]  # by first link: last links of parts that are not dense
@@ -79,11 +74,7 @@ class Cells:
         full = float(self.starting[last + 1, 0])
         if full < inf:
             found = {FULL: full, **found}
-        if not found:
-            raise InfeasibleError(
-                "no order of the chain is possible", "give every link a structure, a tangent_cost or an adjoint_cost"
-            )
-        return 0, last, min(found, key=found.__getitem__)
+        return least(found, last)
 
     def step(self, key: Key, /) -> Step[Key]:
         """Return the step that forms a state."""
@@ -92,7 +83,7 @@ class Cells:
             return self.cells[first, last][number].step
         if (first, last) in self.others:
             return self.others[first, last]
-        return _multiplied(first, first + int(self.splits[last - first + 1, first]) - 1, last, FULL, FULL)
+        return multiplied(first, first + int(self.splits[last - first + 1, first]) - 1, last, FULL, FULL)
 
     def _locals(self) -> None:
         for k, link in enumerate(self.chain.links):
@@ -103,7 +94,7 @@ class Cells:
                 if mode != "given" or isinstance(link.local, Dense):
                     self._offer_full(k, k, way)
                 else:
-                    self._keep(k, k, {self._number(link.local): way})
+                    self._keep(k, k, {self.known.number(link.local): way})
 
     def _row(self, length: int) -> None:
         """Work out all intervals of a length."""
@@ -123,7 +114,7 @@ class Cells:
     def _others(self, first: int, last: int) -> None:
         """Offer products in which a part is not dense, and sweeps."""
         ways = {
-            number: Way(seconds, _multiplied(first, split, last, left, right))
+            number: Way(seconds, multiplied(first, split, last, left, right))
             for number, (seconds, split, left, right) in self._mixed(first, last).items()
         }
         if FULL in ways:
@@ -179,7 +170,7 @@ class Cells:
         free = sizes[last + 1] if left == FULL else sizes[first] if right == FULL else 0
         one = self.structures[left] or Dense(sizes[last + 1], sizes[split + 1])
         other = self.structures[right] or Dense(sizes[split + 1], sizes[first])
-        number = self._number(product(one, other).structure)
+        number = self.known.number(product(one, other).structure)
         found = self.pairs[left, right, free] = self.predictor.product(one, other), number
         return found
 
@@ -191,14 +182,6 @@ class Cells:
         for number, way in self.cells.get((first, last), {}).items():
             yield number, way.seconds
 
-    def _number(self, structure: Structure) -> int:
-        if isinstance(structure, Dense):
-            return FULL
-        number = self.numbers.setdefault(structure, len(self.structures))
-        if number == len(self.structures):
-            self.structures.append(structure)
-        return number
-
     def _offer_full(self, first: int, last: int, way: Way) -> None:
         if way.seconds < self.starting[last - first + 1, first]:
             self.starting[last - first + 1, first] = self.ending[last - first + 1, last + 1] = way.seconds
@@ -208,7 +191,3 @@ class Cells:
         self.cells[first, last] = ways
         self.below[first].append(last)
         self.above[last].append(first)
-
-
-def _multiplied(first: int, split: int, last: int, left: int, right: int) -> Step[Key]:
-    return Step(Multiply, -1, "given", ((split + 1, last, left), (first, split, right)))

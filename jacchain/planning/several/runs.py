@@ -8,7 +8,8 @@ from jacchain.errors import InfeasibleError
 from jacchain.planning.draft import Draft
 from jacchain.planning.graph import Chain
 from jacchain.planning.optimal import LONGEST, is_exact
-from jacchain.planning.table import FULL, Table
+from jacchain.planning.states import FULL
+from jacchain.planning.table import Table
 
 
 class Run(NamedTuple):
