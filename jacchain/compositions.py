@@ -15,6 +15,7 @@ from jacchain.errors import OptionError, SizeError, unknown_name
 from jacchain.execution.backend import Backend, as_device, home_of
 from jacchain.execution.on_device import OnDevice
 from jacchain.execution.program import Program
+from jacchain.execution.remembered import remembered
 from jacchain.execution.run import Counted, Executable
 from jacchain.execution.sliced import Sliced
 from jacchain.execution.source import Shape
@@ -208,12 +209,11 @@ class Jacobian:
     def _many_of(self, points: Array) -> Batches:
         one = Key(points.shape[1:], points.dtype, self.options, None, None, self.is_gradient, home_of([points]).device)
         key, known = (one, self.check), self._batches.found
-        if key not in known:
+        found = known.get(key)
+        if found is None:
             made = Batches(self.composition.layers, points, one, check=self.check)
-            while len(known) >= KEPT:
-                known.pop(next(iter(known)), None)
-            known[key] = made
-        return known[key]
+            found = remembered(known, key, made, KEPT)
+        return found
 
     def compiled(self, x: ArrayLike, /) -> Compiled:
         """Return the plan and the program for points like x, bound to where they are run."""
@@ -334,8 +334,5 @@ def _seeded(
 def _remembered(layers: tuple[Layer, ...], known: dict[Key, Compiled], point: Array, key: Key) -> Compiled:
     found = known.get(key)
     if found is None:
-        found = compiled(layers, point, key)
-        while len(known) >= KEPT:
-            known.pop(next(iter(known)), None)
-        known[key] = found
+        found = remembered(known, key, compiled(layers, point, key), KEPT)
     return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import Final, NamedTuple, TypeVar, final
+from typing import Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from jacchain.compiled import Compiled, Key, compiled, expect_one, planned
 from jacchain.errors import InfeasibleError, SizeError
 from jacchain.execution.backend import backend_at, backend_of, chosen_backend
 from jacchain.execution.device import Backend
+from jacchain.execution.remembered import remembered
 from jacchain.execution.source import Shape
 from jacchain.execution.tuned import Pricing, priced_on, tuned
 from jacchain.model.layer import Layer, as_point
@@ -43,9 +44,6 @@ PIECES: Final = 16
 
 NUMBERS: Final = 32
 """Numbers of points whose choice, and chunks whose buffers, are remembered."""
-
-V = TypeVar("V")
-K = TypeVar("K")
 
 
 class Batch(NamedTuple):
@@ -100,7 +98,7 @@ class _Pieces:
         if found is None:
             ready = lifted_layers(self.ready, points, looped=looped)
             found = Piece(ready.lowered(order.of(ready.chain)), ready, points)
-        return _remembered(self.known, key, found, PIECES)
+        return remembered(self.known, key, found, PIECES)
 
 
 def _again(
@@ -167,7 +165,7 @@ class Batches:
             made = found or self._in_chunks(len(points))
         if isinstance(made, str):
             made = Batch(OneByOne(self._fitting(len(points)), self.shape, self.ready.dtype), None, made)
-        return _remembered(self.found, len(points), made, NUMBERS)
+        return remembered(self.found, len(points), made, NUMBERS)
 
     @property
     def shape(self) -> Shape:
@@ -262,7 +260,7 @@ class Batches:
     def _planned(self, count: int) -> Order:
         if count not in self.orders:
             ready = lifted_layers(self.ready, count, looped=self.looped) if count > 1 else self.ready
-            _remembered(self.orders, count, Order(planned(ready, self.free)), NUMBERS)
+            remembered(self.orders, count, Order(planned(ready, self.free)), NUMBERS)
         return self.orders[count]
 
     def _points(self, order: Order) -> int:
@@ -285,7 +283,7 @@ class Batches:
         piece, memory = partial(self.pieces.at, order, self.looped), self.key.options.memory
         again = partial(_again, self.ready, self.backend, order, self.looped)
         run = Chunks(piece, size, self.ready, self.shape, self.backend, memory=memory, again=again)
-        return _remembered(self.chunks, key, run, NUMBERS)
+        return remembered(self.chunks, key, run, NUMBERS)
 
     def _fitting(self, count: int) -> Compiled:
         """Return the program of one point that fits beside the results of all others."""
@@ -305,16 +303,7 @@ class Batches:
                 least or f"give more than {held:,} bytes, or fewer points",
                 None if error.least is None else held + error.least,
             ) from None
-        return _remembered(self.alone, beside, made, 2)
-
-
-def _remembered(known: dict[K, V], key: K, value: V, most: int) -> V:
-    """Return a value that is remembered beside so many; the oldest goes first."""
-    known.pop(key, None)
-    while len(known) >= most:
-        known.pop(next(iter(known)), None)
-    known[key] = value
-    return value
+        return remembered(self.alone, beside, made, 2)
 
 
 def _shared(plan: Plan, ready: Prepared) -> str:

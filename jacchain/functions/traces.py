@@ -9,6 +9,7 @@ from jacchain.algebra.kernels import Array
 from jacchain.errors import TraceError
 from jacchain.execution.backend import CPU, Backend, Device, backend_at, home_of
 from jacchain.execution.operation import Shape
+from jacchain.execution.remembered import remembered
 from jacchain.model.expression import Expression
 from jacchain.model.layer import as_point
 from jacchain.model.trace import trace
@@ -70,10 +71,7 @@ class FunctionTraces(Generic[Prepared]):
         ]
         key = Key(tree, tuple(a.shape for a in arrays), tuple(_dtype(leaf) for leaf in leaves), home.device)
         if key not in self._known:
-            found = self._prepare(trace(self.function, *arguments), home)
-            while len(self._known) >= KEPT:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[key] = found
+            remembered(self._known, key, self._prepare(trace(self.function, *arguments), home), KEPT)
         ready = self._ready = key, self._known[key]
         self._flat = all(child == LEAF for child in tree.children)
         return arrays, ready[1]

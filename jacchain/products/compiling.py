@@ -7,6 +7,7 @@ import numpy as np
 
 from jacchain.algebra.kernels import Array
 from jacchain.execution.lower import Wanted
+from jacchain.execution.remembered import remembered
 from jacchain.execution.results import length
 from jacchain.execution.run import Executable
 from jacchain.execution.source import Shape
@@ -33,10 +34,7 @@ class Remembered(Generic[T]):
         key = point.shape, point.dtype
         found = self.found.get(key)
         if found is None:
-            found = compiled(point)
-            while len(self.found) >= KEPT:
-                self.found.pop(next(iter(self.found)), None)
-            self.found[key] = found
+            found = remembered(self.found, key, compiled(point), KEPT)
         return found
 
     def clear(self) -> None:

@@ -12,6 +12,7 @@ from jacchain.errors import InfeasibleError
 from jacchain.execution.backend import CPU, Backend
 from jacchain.execution.operation import Shape
 from jacchain.execution.program import Program
+from jacchain.execution.remembered import remembered
 from jacchain.execution.run import is_copied
 from jacchain.functions.points.many_seconds import is_scattered, is_slower, is_spread
 from jacchain.functions.points.one_by_one import Single
@@ -220,9 +221,7 @@ class Chunks(Generic[C, S]):
     def length(self, count: int, /) -> int:
         """Return how many of so many points are taken at a time."""
         if count not in self._lengths:
-            while len(self._lengths) >= 1 << 10:
-                self._lengths.pop(next(iter(self._lengths)))
-            self._lengths[count] = self._length(count)
+            remembered(self._lengths, count, self._length(count), 1 << 10)
         return self._lengths[count]
 
     def _length(self, count: int) -> int:

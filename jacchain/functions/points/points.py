@@ -9,6 +9,7 @@ import numpy as np
 from jacchain.algebra.kernels import Array
 from jacchain.errors import SizeError
 from jacchain.execution.backend import CPU, Backend, home_of
+from jacchain.execution.remembered import remembered
 from jacchain.functions.traces import KEPT, Key
 from jacchain.model.expression import Expression
 from jacchain.model.layer import as_point, as_point_beside
@@ -144,9 +145,8 @@ class PointTraces(Generic[Prepared]):
         points = points_of(arguments)
         key = points.key
         if key not in self._known:
-            while len(self._known) >= KEPT:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[key] = self._prepare(trace(self.function, *points.example), points.home)
+            made = self._prepare(trace(self.function, *points.example), points.home)
+            remembered(self._known, key, made, KEPT)
         if all(child == LEAF for child in points.tree.children):
             self._ready = key, self._known[key]
         return points.arrays, self._known[key]
